@@ -1,0 +1,140 @@
+//! Compiles the C core in `csrc/` and, behind the features `bindgen` and `cbindgen`, makes the two generated interfaces
+//! anew in `OUT_DIR` (tests/bindings.rs compares them with the committed ones).
+//!
+//! The core's switches come from the environment, not from Cargo features: features are united across a dependency tree,
+//! and a switch that is off must stay off.
+
+use std::env;
+use std::path::{Path, PathBuf};
+
+/// The core's sources, besides the headers that `csrc` holds next to them.
+const SOURCES: &[&str] = &[
+    "abandoned.c",
+    "failure.c",
+    "fatal.c",
+    "free.c",
+    "heap.c",
+    "huge.c",
+    "large.c",
+    "lock.c",
+    "malloc.c",
+    "meta.c",
+    "os_unix.c",
+    "page.c",
+    "page_arena.c",
+    "realloc.c",
+    "shared_pool.c",
+    "stats.c",
+    "thread.c",
+    "tiny.c",
+    "trace.c",
+];
+
+/// A build switch: its name, the values it takes, and what it is when the environment does not say.
+struct Switch {
+    name: &'static str,
+    values: &'static [&'static str],
+    default: &'static str,
+}
+
+const BOOL: &[&str] = &["0", "1"];
+
+fn switches() -> [Switch; 6] {
+    let release = match env::var("PROFILE").as_deref() {
+        Ok("debug") => "0",
+        _ => "1",
+    };
+    [
+        Switch { name: "HAKMEM_USE_DIRECT_CACHE", values: BOOL, default: "1" },
+        Switch { name: "HAKMEM_USE_DUAL_LISTS", values: BOOL, default: "1" },
+        Switch { name: "HAKMEM_USE_BRANCH_HINTS", values: BOOL, default: "1" },
+        Switch { name: "HAKMEM_BUILD_RELEASE", values: BOOL, default: release },
+        Switch { name: "HAKMEM_STATS", values: BOOL, default: "0" },
+        Switch { name: "HAKMEM_DIRECT_PAGES", values: &["129", "65"], default: "129" },
+    ]
+}
+
+/// The switch's value, or an end to the build that says which switch is wrong and what it takes.
+fn value_of(switch: &Switch) -> String {
+    println!("cargo::rerun-if-env-changed={}", switch.name);
+    let value = env::var(switch.name).unwrap_or_else(|_| switch.default.to_owned());
+    if !switch.values.contains(&value.as_str()) {
+        println!("cargo::error={}={value:?} is not one of {}", switch.name, switch.values.join(", "));
+        std::process::exit(1);
+    }
+    value
+}
+
+fn compile_core(csrc: &Path) {
+    let unix = env::var_os("CARGO_CFG_UNIX").is_some();
+    let bits = env::var("CARGO_CFG_TARGET_POINTER_WIDTH").unwrap_or_default();
+    if !unix || bits != "64" {
+        let target = env::var("TARGET").unwrap_or_default();
+        println!("cargo::error=hakmem-alloc supports 64-bit Unix systems so far, not {target}");
+        std::process::exit(1);
+    }
+    let mut build = cc::Build::new();
+    build.std("c11").warnings(false).flag_if_supported("-fvisibility=hidden");
+    // An allocator that is not optimised makes every debug build of a program slow; assertions are a switch of their own.
+    build.opt_level(2);
+    for switch in switches() {
+        build.define(switch.name, value_of(&switch).as_str());
+    }
+    println!("cargo::rerun-if-env-changed=HAKMEM_WERROR");
+    if env::var("HAKMEM_WERROR").is_ok_and(|v| v == "1") {
+        build.flags(["-Wall", "-Wextra", "-Wshadow", "-Wstrict-prototypes", "-Wconversion", "-Wno-sign-conversion"]);
+        build.flag("-Werror");
+    }
+    for source in SOURCES {
+        build.file(csrc.join("src").join(source));
+    }
+    build.compile("hakmem_core");
+}
+
+#[cfg(feature = "bindgen")]
+fn make_bindings(csrc: &Path, out: &Path) {
+    bindgen::Builder::default()
+        .header(csrc.join("include/hakmem.h").to_str().expect("the path of csrc is UTF-8"))
+        .allowlist_item("(hakmem|HAKMEM)_.*")
+        .use_core()
+        .rust_target(bindgen::RustTarget::stable(82, 0).unwrap_or_else(|_| unreachable!("1.82 is a Rust version")))
+        .generate_comments(false)
+        .disable_header_comment()
+        .formatter(bindgen::Formatter::Prettyplease)
+        .generate()
+        .expect("bindgen reads csrc/include/hakmem.h")
+        .write_to_file(out.join("bindings.rs"))
+        .expect("OUT_DIR can be written");
+}
+
+#[cfg(feature = "cbindgen")]
+fn make_header(root: &Path, out: &Path) {
+    let config = cbindgen::Config::from_file(root.join("csrc/cbindgen.toml")).expect("csrc/cbindgen.toml is valid");
+    cbindgen::Builder::new()
+        .with_src(root.join("src/capi.rs"))
+        .with_config(config)
+        .generate()
+        .expect("cbindgen reads src/capi.rs")
+        .write_to_file(out.join("hakmem_rust.h"));
+}
+
+fn main() {
+    let root = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").expect("cargo sets CARGO_MANIFEST_DIR"));
+    let csrc = root.join("csrc");
+    println!("cargo::rerun-if-changed=build.rs");
+    println!("cargo::rerun-if-changed=csrc");
+    // Under Miri no C can run: everything goes to `System` there.
+    if env::var_os("CARGO_CFG_MIRI").is_none() {
+        compile_core(&csrc);
+    }
+    println!("cargo::metadata=include={}", csrc.join("include").display());
+    #[cfg(any(feature = "bindgen", feature = "cbindgen"))]
+    let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets OUT_DIR"));
+    #[cfg(feature = "bindgen")]
+    make_bindings(&csrc, &out);
+    #[cfg(feature = "cbindgen")]
+    {
+        println!("cargo::rerun-if-changed=src/capi.rs");
+        make_header(&root, &out);
+    }
+}

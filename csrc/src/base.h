@@ -1,0 +1,70 @@
+/* What every file may use: hints, inlining, alignment arithmetic and the two kinds of assertion. */
+#ifndef HAKMEM_BASE_H
+#define HAKMEM_BASE_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "config.h"
+
+#if defined(__GNUC__) || defined(__clang__)
+/* Without phase 3 (or on a compiler without __builtin_expect) the hints are the bare condition. */
+#define hakmem_likely(x) (BRANCH_HINTS ? __builtin_expect(!!(x), 1) : !!(x))
+#define hakmem_unlikely(x) (BRANCH_HINTS ? __builtin_expect(!!(x), 0) : !!(x))
+#define HAKMEM_INLINE static inline __attribute__((always_inline))
+#define HAKMEM_COLD __attribute__((noinline, cold))
+#define HAKMEM_NOINLINE __attribute__((noinline))
+#define HAKMEM_TLS __thread __attribute__((tls_model("initial-exec")))
+#else
+#define hakmem_likely(x) (x)
+#define hakmem_unlikely(x) (x)
+#define HAKMEM_INLINE static inline
+#define HAKMEM_COLD
+#define HAKMEM_NOINLINE
+#define HAKMEM_TLS _Thread_local
+#endif
+
+enum { CACHE_LINE = 64 };
+
+#define KIB ((size_t)1024)
+#define MIB (1024 * KIB)
+#define GIB (1024 * MIB)
+
+HAKMEM_INLINE bool is_power_of_two(size_t x) {
+    return x != 0 && (x & (x - 1)) == 0;
+}
+
+/* `align` is a power of two; the caller has made sure that the sum does not wrap. */
+HAKMEM_INLINE size_t align_up(size_t x, size_t align) {
+    return (x + align - 1) & ~(align - 1);
+}
+
+HAKMEM_INLINE size_t align_down(size_t x, size_t align) {
+    return x & ~(align - 1);
+}
+
+HAKMEM_INLINE size_t min_size(size_t a, size_t b) {
+    return a < b ? a : b;
+}
+
+HAKMEM_INLINE size_t max_size(size_t a, size_t b) {
+    return a > b ? a : b;
+}
+
+/* Writes "hakmem: assertion failed: <what> (<file>:<line>)" and aborts. Never allocates. */
+_Noreturn void hakmem_assert_failed(const char *what, const char *file, int line);
+
+/* Logic: what our own code promises. Checked in debug builds only; the expression is not evaluated otherwise. */
+#define HAKMEM_ASSERT(x)                                           \
+    do {                                                           \
+        if (DEBUG_BUILD && !(x)) {                                 \
+            hakmem_assert_failed(#x, __FILE__, __LINE__);          \
+        }                                                          \
+    } while (0)
+
+/* Corruption: what only a bug of the program (or a wild write) can break. Always checked, on cold paths. */
+_Noreturn void hakmem_corrupted(const char *what, const void *where);
+
+#endif

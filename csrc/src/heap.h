@@ -1,0 +1,112 @@
+/* A thread's heap: a queue of pages per size class, the direct page cache, the slots it keeps at hand, and what becomes
+ * of pages that fill up, empty, or lose their owner. Fields are the owner's alone but for `pending`.
+ *
+ * Where a page of the heap can be:
+ *   in the queue of its class   state OWNED, owner word = heap
+ *   parked (full)               state PARKED, owner word = heap | 1, in no queue; the heap need not know it
+ *   pending                     state NOTIFIED: other threads freed into a parked page; the owner takes it up again    */
+#ifndef HAKMEM_HEAP_H
+#define HAKMEM_HEAP_H
+
+#include "../include/hakmem.h"
+#include "shared_pool.h"
+
+typedef struct {
+    hakmem_tiny_page_t *first, *last;
+} hakmem_page_queue_t;
+
+enum {
+    L0_SLOTS = 4, /* stage 0: at most 256 KiB of slots at hand */
+    HEAP_TICK_CALLS = 16,   /* generic calls between looks at the clock */
+    HEAP_EPOCH_MS = 50,     /* empty pages and slots at hand that saw no use for two epochs are given up */
+    RETIRED_MAX_BYTES = 1 << 20, /* touched bytes that empty pages may keep meanwhile */
+};
+
+struct hakmem_tiny_heap_s {
+    /* By size: the first page of the class's queue, or the static empty page (spec: phase 1). */
+    _Alignas(CACHE_LINE) hakmem_tiny_page_t *pages_direct[DIRECT_PAGES];
+    hakmem_page_queue_t size_classes[CLASS_COUNT];
+
+    char *l0_slots[L0_SLOTS]; /* last in first out; resident */
+    uint32_t l0_count;
+    uint32_t l0_used_epoch; /* when one was last taken or put */
+
+    uint32_t calls_to_tick;
+    uint32_t epoch;
+    uint64_t epoch_began_ms;
+    size_t retired_bytes; /* touched bytes of pages with is_retired */
+
+    struct hakmem_tiny_heap_s *next_free; /* under the heaps lock */
+    bool serves_thread; /* is some thread's own; constant while in use */
+
+    /* Pages that other threads gave notice of; a stack, pushed by CAS and taken whole. HEAP_CLOSED: nobody will look. A
+     * line of its own: other threads write it. */
+    _Alignas(CACHE_LINE) _Atomic(hakmem_tiny_page_t *) pending;
+};
+
+_Static_assert(offsetof(hakmem_tiny_heap_t, pages_direct) == 0, "the fast path adds no offset");
+_Static_assert(sizeof(((hakmem_tiny_heap_t *)0)->pages_direct) == DIRECT_PAGES * sizeof(void *),
+               "1,032 B per heap at 129 entries");
+
+#define HEAP_CLOSED ((hakmem_tiny_page_t *)(uintptr_t)1)
+
+/* Stand in before a thread has a heap and where a class has no page, so that the fast path tests for neither. Never
+ * written; no slot's owner word is ever the empty heap. */
+extern const hakmem_tiny_page_t hakmem_empty_page;
+extern const hakmem_tiny_heap_t hakmem_empty_heap;
+
+/* The calling thread's heap, or the empty heap. */
+extern HAKMEM_TLS hakmem_tiny_heap_t *hakmem_thread_heap;
+
+HAKMEM_INLINE bool heap_is_real(const hakmem_tiny_heap_t *heap) {
+    return heap != &hakmem_empty_heap;
+}
+
+/* Whether the page belongs to the calling thread's heap and is in its queue (spec name). */
+HAKMEM_INLINE bool hakmem_tiny_is_local_page(hakmem_tiny_page_t *page) {
+    return owner_load(arena_page_info(page)) == (uintptr_t)hakmem_thread_heap;
+}
+
+/* Makes a heap ready for use; all of its former contents are forgotten (spec name). The struct is 64-aligned. */
+void hakmem_tiny_heap_init(hakmem_tiny_heap_t *heap);
+
+/* Fills the direct cache from all queues; sets the entries of one class (spec names). */
+void hakmem_tiny_rebuild_direct_cache(hakmem_tiny_heap_t *heap);
+void hakmem_tiny_update_direct_cache(hakmem_tiny_heap_t *heap, uint32_t size_class);
+
+/* A page of the class that has a free block, first in its queue; or null where the system refuses. */
+hakmem_tiny_page_t *hakmem_heap_find_page(hakmem_tiny_heap_t *heap, uint32_t size_class);
+
+/* The owner found a page of its own empty: keeps it for a while if it is its queue's only one, else gives it up (spec
+ * name). The page is in its queue. */
+void hakmem_tiny_page_retire(hakmem_tiny_page_t *page);
+
+/* The owner freed into a page whose flags or count want attention; see hakmem_tiny_free. */
+void hakmem_heap_attend(hakmem_tiny_page_t *page);
+
+/* The owner's free into a page that it parked: takes it back into its queue. False: somebody gave notice first. */
+bool hakmem_heap_unpark(hakmem_tiny_heap_t *heap, hakmem_tiny_page_t *page);
+
+/* Takes a page without an owner (state OWNED, by the caller's doing) into the heap, or gives it up if it is empty. */
+void hakmem_heap_adopt(hakmem_tiny_heap_t *heap, hakmem_tiny_page_t *page);
+
+/* Takes up the pages that other threads gave notice of. Their word is made OWNED here and nowhere else. */
+void hakmem_heap_drain_pending(hakmem_tiny_heap_t *heap);
+void hakmem_heap_take_notified(hakmem_tiny_heap_t *heap, hakmem_tiny_page_t *page);
+
+/* Gives an empty page's slots back; to the heap's own slots first, where `heap` is not null. In no queue. */
+void hakmem_heap_release_page(hakmem_tiny_heap_t *heap, hakmem_tiny_page_t *page);
+
+/* Gives up what is empty: pages kept after they emptied, and slots at hand. */
+void hakmem_heap_release_empty(hakmem_tiny_heap_t *heap);
+
+/* Takes every page out of its queue, gives the empty ones up and abandons the others; gives the slots at hand up. */
+void hakmem_heap_abandon_all(hakmem_tiny_heap_t *heap);
+
+/* Forgets every queue, without giving the pages up, and gives the slots at hand up. For a heap that is destroyed. */
+void hakmem_heap_forget_queues(hakmem_tiny_heap_t *heap);
+
+/* Now and then, from slow paths: notices time passing. */
+void hakmem_heap_tick(hakmem_tiny_heap_t *heap);
+
+#endif

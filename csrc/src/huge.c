@@ -1,0 +1,205 @@
+#include "huge.h"
+
+#include "fatal.h"
+#include "lock.h"
+#include "meta.h"
+#include "os.h"
+#include "stats.h"
+#include "trace.h"
+
+/* A mapping, in its bucket's chain or in the list of unused nodes. Everything below is under the huge lock. */
+typedef struct node_s {
+    struct node_s *next;
+    void *start;
+    size_t bytes;
+} node_t;
+
+enum {
+    BUCKETS = 1024,  /* a program has few such blocks; with 100,000 of them a chain of 100 is still less than a system call */
+    NODES_AT_ONCE = 64,
+    FREED_KEPT = 16, /* addresses by which a second free is told from a wild pointer */
+};
+
+static node_t *buckets[BUCKETS];
+static node_t *unused_nodes;
+static uint32_t nodes_made;
+static const void *freed[FREED_KEPT];
+static uint32_t freed_next;
+
+/* Relaxed: figures. */
+static _Atomic uint64_t live_blocks;
+static _Atomic size_t live_bytes;
+
+static node_t **bucket_of(const void *p) {
+    uint64_t mixed = ((uint64_t)(uintptr_t)p >> 12) * UINT64_C(0x9e3779b97f4a7c15); /* Fibonacci hashing */
+    return &buckets[mixed >> 54];
+}
+_Static_assert(BUCKETS == 1 << 10, "the hash keeps ten bits");
+
+static node_t *take_node(void) {
+    if (unused_nodes == NULL) {
+        node_t *fresh = nodes_made + NODES_AT_ONCE > MAX_HUGE ? NULL : hakmem_meta_alloc(NODES_AT_ONCE * sizeof *fresh);
+        if (fresh == NULL) {
+            HAKMEM_TRACE("SP_NODES_EXHAUSTED warning: no list node for another mapping", buckets, nodes_made);
+            return NULL;
+        }
+        nodes_made += NODES_AT_ONCE;
+        for (int i = 0; i < NODES_AT_ONCE; i++) {
+            fresh[i].next = unused_nodes;
+            unused_nodes = &fresh[i];
+        }
+    }
+    node_t *node = unused_nodes;
+    unused_nodes = node->next;
+    return node;
+}
+
+static void put_node(node_t *node) {
+    node->next = unused_nodes;
+    unused_nodes = node;
+}
+
+static void insert(node_t *node) {
+    node_t **bucket = bucket_of(node->start);
+    node->next = *bucket;
+    *bucket = node;
+}
+
+/* Takes the block out of the table; null if it is not there. */
+static node_t *remove_node(const void *p) {
+    for (node_t **link = bucket_of(p); *link != NULL; link = &(*link)->next) {
+        node_t *node = *link;
+        if (node->start == p) {
+            *link = node->next;
+            return node;
+        }
+    }
+    return NULL;
+}
+
+static bool freed_lately(const void *p) {
+    for (int i = 0; i < FREED_KEPT; i++) {
+        if (freed[i] == p) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void remember_freed(const void *p) {
+    freed[freed_next++ % FREED_KEPT] = p;
+}
+
+static void forget_freed(const void *p) {
+    for (int i = 0; i < FREED_KEPT; i++) {
+        if (freed[i] == p) {
+            freed[i] = NULL;
+        }
+    }
+}
+
+static _Noreturn void not_ours(const void *p, bool twice) {
+    hakmem_unlock(HAKMEM_LOCK_HUGE); /* a handler of SIGABRT may still want it */
+    if (twice) {
+        hakmem_double_free(p);
+    }
+    hakmem_invalid_free(p);
+}
+
+static void count(int64_t blocks, int64_t bytes) {
+    atomic_fetch_add_explicit(&live_blocks, (uint64_t)blocks, memory_order_relaxed);
+    atomic_fetch_add_explicit(&live_bytes, (size_t)bytes, memory_order_relaxed);
+    stat_live(bytes);
+}
+
+/* Rounded up to whole system pages; 0 if that is more than an object may have. */
+static size_t mapping_bytes(size_t size) {
+    size_t page = hakmem_os_page_size();
+    return size > (size_t)PTRDIFF_MAX - page ? 0 : align_up(max_size(size, 1), page);
+}
+
+void *hakmem_huge_malloc(size_t size, size_t align, bool *zero) {
+    size_t bytes = mapping_bytes(size);
+    if (bytes == 0 || align > (size_t)PTRDIFF_MAX / 2) {
+        return NULL;
+    }
+    hakmem_lock(HAKMEM_LOCK_HUGE);
+    node_t *node = take_node();
+    hakmem_unlock(HAKMEM_LOCK_HUGE);
+    if (node == NULL) {
+        return NULL;
+    }
+    void *p = hakmem_os_map(bytes, align);
+    hakmem_lock(HAKMEM_LOCK_HUGE);
+    if (p == NULL) {
+        put_node(node);
+    } else {
+        *node = (node_t){NULL, p, bytes};
+        forget_freed(p);
+        insert(node);
+        count(1, (int64_t)bytes);
+    }
+    hakmem_unlock(HAKMEM_LOCK_HUGE);
+    *zero = true;
+    return p;
+}
+
+void hakmem_huge_free(void *p) {
+    hakmem_lock(HAKMEM_LOCK_HUGE);
+    node_t *node = remove_node(p);
+    if (node == NULL) {
+        not_ours(p, freed_lately(p));
+    }
+    size_t bytes = node->bytes;
+    put_node(node);
+    remember_freed(p);
+    count(-1, -(int64_t)bytes);
+    hakmem_unlock(HAKMEM_LOCK_HUGE);
+    hakmem_os_unmap(p, bytes); /* outside the lock: it takes long for much memory */
+}
+
+size_t hakmem_huge_usable(const void *p) {
+    size_t bytes = 0;
+    hakmem_lock(HAKMEM_LOCK_HUGE);
+    for (const node_t *node = *bucket_of(p); node != NULL; node = node->next) {
+        if (node->start == p) {
+            bytes = node->bytes;
+        }
+    }
+    hakmem_unlock(HAKMEM_LOCK_HUGE);
+    return bytes;
+}
+
+void *hakmem_huge_resize(void *p, size_t size, bool may_move) {
+    size_t bytes = mapping_bytes(size);
+    if (bytes == 0) {
+        return NULL;
+    }
+    /* Out of the table before the move and into it after: in between another thread's new mapping may get the old
+     * address. The node stays in hand, so that nothing is allocated. */
+    hakmem_lock(HAKMEM_LOCK_HUGE);
+    node_t *node = remove_node(p);
+    if (node == NULL) {
+        not_ours(p, freed_lately(p));
+    }
+    hakmem_unlock(HAKMEM_LOCK_HUGE);
+    void *moved = bytes == node->bytes ? p : hakmem_os_remap(p, node->bytes, bytes, may_move);
+    hakmem_lock(HAKMEM_LOCK_HUGE);
+    if (moved != NULL) {
+        count(0, (int64_t)bytes - (int64_t)node->bytes);
+        node->start = moved;
+        node->bytes = bytes;
+        forget_freed(moved);
+    }
+    insert(node);
+    hakmem_unlock(HAKMEM_LOCK_HUGE);
+    return moved;
+}
+
+uint64_t hakmem_huge_blocks(void) {
+    return atomic_load_explicit(&live_blocks, memory_order_relaxed);
+}
+
+size_t hakmem_huge_bytes(void) {
+    return atomic_load_explicit(&live_bytes, memory_order_relaxed);
+}

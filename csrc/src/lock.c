@@ -1,0 +1,99 @@
+#define _GNU_SOURCE
+#include "lock.h"
+
+#include <stdlib.h>
+
+#include "fatal.h"
+
+static pthread_mutex_t mutexes[HAKMEM_LOCK_COUNT] = {
+    PTHREAD_MUTEX_INITIALIZER, PTHREAD_MUTEX_INITIALIZER, PTHREAD_MUTEX_INITIALIZER,
+    PTHREAD_MUTEX_INITIALIZER, PTHREAD_MUTEX_INITIALIZER,
+};
+
+atomic_int g_lock_stats_enabled;
+
+/* Relaxed throughout: counters that are read when the program ends. */
+static atomic_ulong taken[HAKMEM_LOCK_COUNT];
+static atomic_ulong acquired[HAKMEM_STAGE_COUNT];
+static atomic_ulong locks_in_stage[HAKMEM_STAGE_COUNT];
+static HAKMEM_TLS unsigned long taken_here;
+
+HAKMEM_INLINE bool counting(void) {
+    return hakmem_unlikely(atomic_load_explicit(&g_lock_stats_enabled, memory_order_relaxed) != 0);
+}
+
+void hakmem_lock(hakmem_lock_t which) {
+    pthread_mutex_lock(&mutexes[which]);
+    if (counting()) {
+        taken_here++;
+        atomic_fetch_add_explicit(&taken[which], 1, memory_order_relaxed);
+    }
+}
+
+void hakmem_unlock(hakmem_lock_t which) {
+    pthread_mutex_unlock(&mutexes[which]);
+}
+
+void hakmem_lock_all(void) {
+    /* Outermost first, as everyone else nests them. */
+    for (int i = HAKMEM_LOCK_COUNT - 1; i >= 0; i--) {
+        pthread_mutex_lock(&mutexes[i]);
+    }
+}
+
+void hakmem_unlock_all(void) {
+    for (int i = 0; i < HAKMEM_LOCK_COUNT; i++) {
+        pthread_mutex_unlock(&mutexes[i]);
+    }
+}
+
+unsigned long hakmem_lock_stats_taken(void) {
+    return counting() ? taken_here : 0;
+}
+
+void hakmem_lock_stats_acquired(hakmem_stage_t stage, unsigned long locks_before) {
+    if (counting()) {
+        atomic_fetch_add_explicit(&acquired[stage], 1, memory_order_relaxed);
+        atomic_fetch_add_explicit(&locks_in_stage[stage], taken_here - locks_before, memory_order_relaxed);
+    }
+}
+
+static void print_counts(const char *head, const char *name, unsigned long count, const char *tail, unsigned long locks) {
+    hakmem_line_t line = {0};
+    hakmem_line_text(&line, head);
+    hakmem_line_text(&line, name);
+    hakmem_line_text(&line, ": ");
+    hakmem_line_number(&line, count);
+    hakmem_line_text(&line, tail);
+    if (*tail != '\0') {
+        hakmem_line_number(&line, locks);
+    }
+    hakmem_line_write(&line);
+}
+
+static void print_at_exit(void) {
+    static const char *const stages[HAKMEM_STAGE_COUNT] = {"0", "0.5", "1", "2", "3"};
+    static const char *const locks[HAKMEM_LOCK_COUNT] = {"meta", "arena", "huge", "heaps", "late"};
+    for (int i = 0; i < HAKMEM_STAGE_COUNT; i++) {
+        print_counts("hakmem: lock stats: stage ", stages[i],
+                     atomic_load_explicit(&acquired[i], memory_order_relaxed), " acquired, locks taken: ",
+                     atomic_load_explicit(&locks_in_stage[i], memory_order_relaxed));
+    }
+    for (int i = 0; i < HAKMEM_LOCK_COUNT; i++) {
+        print_counts("hakmem: lock stats: lock ", locks[i], atomic_load_explicit(&taken[i], memory_order_relaxed), "",
+                     0);
+    }
+}
+
+void lock_stats_init(void) {
+    static atomic_flag done = ATOMIC_FLAG_INIT;
+    /* Relaxed: the flag publishes nothing but itself. */
+    if (atomic_flag_test_and_set_explicit(&done, memory_order_relaxed)) {
+        return;
+    }
+    const char *value = getenv("HAKMEM_LOCK_STATS");
+    if (value != NULL && value[0] == '1' && value[1] == '\0') {
+        atomic_store_explicit(&g_lock_stats_enabled, 1, memory_order_relaxed);
+        atexit(print_at_exit);
+    }
+}

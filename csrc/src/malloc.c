@@ -1,0 +1,99 @@
+/* Entry points that hand memory out. */
+#include <errno.h>
+#include <string.h>
+
+#include "failure.h"
+#include "large.h"
+#include "tiny.h"
+
+static HAKMEM_NOINLINE void *large_block(size_t size, size_t align, bool clear) {
+    bool zero;
+    void *p = hakmem_large_malloc(size, align, &zero);
+    if (p == NULL) {
+        return hakmem_out_of_memory(size, align);
+    }
+    if (clear && !zero) {
+        memset(p, 0, size);
+    }
+    return p;
+}
+
+void *hakmem_malloc(size_t size) {
+    if (hakmem_likely(size <= HAKMEM_MEDIUM_MAX)) {
+        return hakmem_tiny_malloc_direct(hakmem_thread_heap, size_class_round_c(size));
+    }
+    return large_block(size, 1, false);
+}
+
+void *hakmem_calloc(size_t count, size_t size) {
+    size_t total;
+    if (__builtin_mul_overflow(count, size, &total)) {
+        return hakmem_out_of_memory(SIZE_MAX, 1);
+    }
+    if (total <= HAKMEM_MEDIUM_MAX) {
+        return hakmem_tiny_calloc(hakmem_thread_heap, size_class_round_c(total));
+    }
+    return large_block(total, 1, true);
+}
+
+void *hakmem_alloc_page_block(size_t size) {
+    return hakmem_tiny_malloc_direct(hakmem_thread_heap, size);
+}
+
+void *hakmem_alloc_page_block_zeroed(size_t size) {
+    return hakmem_tiny_calloc(hakmem_thread_heap, size);
+}
+
+/* Whether the request fits a class: then the size, rounded up to the alignment, is all that counts. */
+static bool fits_page(size_t size, size_t align) {
+    return size <= HAKMEM_MEDIUM_MAX && align <= HAKMEM_MEDIUM_MAX && align_up(size, align) <= HAKMEM_MEDIUM_MAX;
+}
+
+void *hakmem_alloc_aligned(size_t size, size_t align) {
+    if (fits_page(size, align)) {
+        return hakmem_tiny_malloc_direct(hakmem_thread_heap, align_up(size, align));
+    }
+    return large_block(size, align, false);
+}
+
+void *hakmem_alloc_aligned_zeroed(size_t size, size_t align) {
+    if (fits_page(size, align)) {
+        return hakmem_tiny_calloc(hakmem_thread_heap, align_up(size, align));
+    }
+    return large_block(size, align, true);
+}
+
+/* C asks for an alignment of at least 16 above 8 B whatever it names. */
+static void *aligned_for_c(size_t align, size_t size) {
+    return hakmem_alloc_aligned(max_size(size, 1), max_size(align, size <= 8 ? 8 : 16));
+}
+
+void *hakmem_aligned_alloc(size_t align, size_t size) {
+    if (!is_power_of_two(align)) {
+        errno = EINVAL;
+        return NULL;
+    }
+    return aligned_for_c(align, size);
+}
+
+int hakmem_posix_memalign(void **out, size_t align, size_t size) {
+    if (!is_power_of_two(align) || align % sizeof(void *) != 0) {
+        return EINVAL;
+    }
+    int kept = errno;
+    void *p = aligned_for_c(align, size);
+    errno = kept;
+    if (p == NULL) {
+        return ENOMEM;
+    }
+    *out = p;
+    return 0;
+}
+
+void *hakmem_tiny_heap_malloc(hakmem_tiny_heap_t *heap, size_t size) {
+    if (size > HAKMEM_MEDIUM_MAX) {
+        errno = EINVAL;
+        return NULL;
+    }
+    return hakmem_tiny_malloc_direct(heap, size_class_round_c(size));
+}

@@ -1,0 +1,43 @@
+/* The system's memory calls and its clock; the only place that makes them. Nothing here keeps state about memory.
+ * Addresses and sizes are multiples of hakmem_os_page_size() unless said otherwise. Every call is thread-safe. */
+#ifndef HAKMEM_OS_H
+#define HAKMEM_OS_H
+
+#include "base.h"
+
+/* The system's page size in bytes, read at run time (4, 16 or 64 KiB). */
+size_t hakmem_os_page_size(void);
+
+/* Address space of `size` bytes that cannot be touched yet, aligned to `align` (a power of two). Null if refused. */
+void *hakmem_os_reserve(size_t size, size_t align);
+
+/* Makes reserved memory usable; it reads as zero. False if refused; then nothing has changed. */
+bool hakmem_os_commit(void *p, size_t size);
+
+/* Takes memory back so that it cannot be touched and costs nothing; the address space stays reserved. */
+void hakmem_os_decommit(void *p, size_t size);
+
+/* Gives the contents back to the system; the memory stays usable. True: it reads as zero from now on. False: the
+ * system kept the contents (locked memory, an emulator). */
+bool hakmem_os_purge(void *p, size_t size);
+
+/* A mapping of its own, usable and zero, aligned to `align`. Null if refused. */
+void *hakmem_os_map(size_t size, size_t align);
+void hakmem_os_unmap(void *p, size_t size);
+
+/* Resizes a mapping made by hakmem_os_map, moving it where it must; what is new reads as zero. The result is aligned to
+ * the system's page only. Null if refused or not offered; then the old mapping is whole. */
+void *hakmem_os_remap(void *p, size_t old_size, size_t new_size, bool may_move);
+
+/* Bytes of address space that the process may have (RLIMIT_AS); SIZE_MAX if there is no limit. */
+size_t hakmem_os_address_limit(void);
+
+/* Milliseconds of a monotonic clock that is cheap to read and may be some milliseconds coarse. */
+uint64_t hakmem_os_now_ms(void);
+
+/* Debug builds: let `skip` calls that can be refused pass, refuse the next `count`, then pass again. Release builds
+ * ignore it. For tests of exhaustion; hakmem_os_calls() numbers the calls so far that can be refused. */
+void hakmem_os_inject_failures(long skip, long count);
+long hakmem_os_calls(void);
+
+#endif

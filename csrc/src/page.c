@@ -1,0 +1,95 @@
+#include "page.h"
+
+enum { EXTEND_BYTES = 4096 };
+
+void hakmem_page_init(hakmem_tiny_page_t *page, uint32_t size_class, char *start, size_t bytes, bool zero,
+                      struct hakmem_tiny_heap_s *heap) {
+    size_t size = size_class_bytes(size_class);
+    page->free = NULL;
+    page->local_free = NULL;
+    page_set_used(page, 0);
+    page->flags.combined = 0;
+    page->slot_is_zero = zero;
+    page->free_is_zero = false;
+    page->size_class = (uint8_t)size_class;
+    atomic_store_explicit(&page->block_size, (uint32_t)size, memory_order_relaxed);
+    page->capacity = 0;
+    page->reserved = (uint32_t)(bytes / size);
+    page->expires_epoch = 0;
+    page->next = page->previous = NULL;
+    page->divisor = UINT64_MAX / size + 1; /* for a power of two UINT64_MAX / size is one below 2^64 / size */
+    page->pending_next = NULL;
+    page->start = start;
+    /* Relaxed, both: the page is published with its blocks, by whatever the program uses to pass them on; a pusher that
+     * follows page->heap has gone through the acquire of its own CAS on thread_free. */
+    atomic_store_explicit(&page->heap, heap, memory_order_relaxed);
+    atomic_store_explicit(&page->thread_free, PAGE_OWNED, memory_order_relaxed);
+}
+
+bool hakmem_page_extend(hakmem_tiny_page_t *page) {
+    uint32_t left = page->reserved - page->capacity;
+    if (left == 0) {
+        return false;
+    }
+    size_t size = page_block_size(page);
+    uint32_t n = (uint32_t)max_size(EXTEND_BYTES / size, 1);
+    n = n < left ? n : left;
+    char *first = page->start + page->capacity * size;
+    char *last = first + (n - 1) * size;
+    for (char *p = first; p < last; p += size) {
+        ((hakmem_block_t *)(void *)p)->next = (hakmem_block_t *)(void *)(p + size);
+    }
+    hakmem_block_t *head = (hakmem_block_t *)(void *)first;
+    hakmem_block_t *tail = (hakmem_block_t *)(void *)last;
+    page->capacity += n;
+    if (DUAL_LISTS) {
+        HAKMEM_ASSERT(page->free == NULL);
+        tail->next = NULL;
+        page->free = head;
+        page->free_is_zero = page->slot_is_zero;
+    } else {
+        /* Counted as used first: the list must never be longer than what is used. */
+        page_set_used(page, page_used(page) + n);
+        uint64_t left_word;
+        remote_push(&page->thread_free, page->start, head, tail, n, &left_word);
+    }
+    return true;
+}
+
+/* Walks to the end of a list that was taken, and makes sure that it is as long as it said. */
+static hakmem_block_t *list_tail(hakmem_block_t *head, uint32_t count, const hakmem_tiny_page_t *page) {
+    uint32_t seen = 1;
+    hakmem_block_t *tail = head;
+    while (tail->next != NULL && seen < count) {
+        tail = tail->next;
+        seen++;
+    }
+    if (seen != count || tail->next != NULL) {
+        hakmem_corrupted("a page's remote list does not match its count (a block freed twice?), page", page);
+    }
+    return tail;
+}
+
+void hakmem_tiny_collect_frees(hakmem_tiny_page_t *page) {
+    page->flags.has_remote_frees = 0;
+    if (!DUAL_LISTS) {
+        return; /* thread_free is the list that allocation pops */
+    }
+    uint64_t word = remote_take(&page->thread_free);
+    uint32_t count = remote_count(word);
+    if (count != 0) {
+        uint32_t used = page_used(page);
+        if (count > used) {
+            hakmem_corrupted("more blocks came back than went out (a block freed twice?), page", page);
+        }
+        hakmem_block_t *head = remote_head(word, page->start);
+        list_tail(head, count, page)->next = page->local_free;
+        page->local_free = head;
+        page_set_used(page, used - count);
+    }
+    if (page->free == NULL) {
+        page->free = page->local_free;
+        page->local_free = NULL;
+        page->free_is_zero = false;
+    }
+}

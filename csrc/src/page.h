@@ -1,0 +1,111 @@
+/* A page: equal blocks in one slot (small) or eight (medium), its three lists, its flags and its invariants. A page
+ * knows neither its queue's neighbours nor the system; it says what happened and its heap decides.
+ *
+ * Invariant, for the owner at rest:   used - count(thread_free) = blocks that the program holds
+ *   with dual lists                   used + |free| + |local_free| = capacity
+ *   without                           used = capacity, and every free block is on thread_free */
+#ifndef HAKMEM_PAGE_H
+#define HAKMEM_PAGE_H
+
+#include "remote.h"
+#include "size_class.h"
+
+/* What keeps a free from the shortest path; all written and read by the owner alone. */
+typedef union {
+    uint8_t combined; /* 0: the shortest path applies (spec: phase 3) */
+    struct {
+        uint8_t is_full : 1;          /* parked: no block left, in no queue */
+        uint8_t has_remote_frees : 1; /* a pusher gave notice and its blocks are not collected yet */
+        uint8_t is_retired : 1;       /* was empty when last looked at; kept in its queue for a while */
+    };
+} hakmem_page_flags_t;
+
+struct hakmem_tiny_heap_s;
+
+typedef struct hakmem_tiny_page_s {
+    /* The owner's line. What another thread may read while the owner writes (to sum statistics, or after its push into
+     * an abandoned page) is atomic and relaxed; the rest is the owner's alone. */
+    _Alignas(CACHE_LINE) hakmem_block_t *free; /* allocation pops it */
+    hakmem_block_t *local_free;                /* the owner's frees */
+    _Atomic uint32_t used;                     /* blocks that are on neither of the two */
+    hakmem_page_flags_t flags;
+    bool slot_is_zero; /* memory beyond `capacity` is as the system gave it */
+    bool free_is_zero; /* the blocks on `free` are zero but for their first word */
+    uint8_t size_class;
+    _Atomic uint32_t block_size; /* bytes */
+    uint32_t capacity;           /* blocks made so far; the memory behind them is untouched */
+    uint32_t reserved;           /* blocks that fit */
+    uint32_t expires_epoch;      /* while is_retired: in which of its heap's epochs to give it up */
+    struct hakmem_tiny_page_s *next, *previous; /* in the queue of its class */
+    uint64_t divisor; /* ceil(2^64 / block_size): off * divisor (mod 2^64) < divisor only for multiples */
+
+    /* The shared line. */
+    _Alignas(CACHE_LINE) hakmem_thread_free_t thread_free; /* see remote.h */
+    _Atomic(struct hakmem_tiny_heap_s *) heap;             /* whom a pusher notifies */
+    struct hakmem_tiny_page_s *pending_next;               /* written by the one pusher that gives notice */
+    char *start;                                           /* the first block; constant while the page is in use */
+} hakmem_tiny_page_t;
+
+_Static_assert(sizeof(hakmem_tiny_page_t) == 2 * CACHE_LINE, "one line for the owner, one for the others");
+_Static_assert(offsetof(hakmem_tiny_page_t, divisor) < CACHE_LINE, "malloc and free touch one line");
+_Static_assert(offsetof(hakmem_tiny_page_t, thread_free) == CACHE_LINE, "remote frees leave the owner's line alone");
+
+HAKMEM_INLINE uint32_t page_used(const hakmem_tiny_page_t *page) {
+    /* Relaxed: see the declaration; the owner reads its own writes. */
+    return atomic_load_explicit(&page->used, memory_order_relaxed);
+}
+
+HAKMEM_INLINE void page_set_used(hakmem_tiny_page_t *page, uint32_t used) {
+    atomic_store_explicit(&page->used, used, memory_order_relaxed);
+}
+
+HAKMEM_INLINE size_t page_block_size(const hakmem_tiny_page_t *page) {
+    return atomic_load_explicit(&page->block_size, memory_order_relaxed);
+}
+
+/* Whether `offset` bytes from the page's start begin a block (Lemire, Kaser, Kurz: "Faster remainder by direct
+ * computation", 2019: one multiplication). */
+HAKMEM_INLINE bool page_is_block_offset(const hakmem_tiny_page_t *page, size_t offset) {
+    return (uint64_t)offset * page->divisor < page->divisor;
+}
+
+/* Sets a page up for a class. Its slots begin at `start` and have `bytes`; `zero`: they are as the system gave them. */
+void hakmem_page_init(hakmem_tiny_page_t *page, uint32_t size_class, char *start, size_t bytes, bool zero,
+                      struct hakmem_tiny_heap_s *heap);
+
+/* Makes the next blocks, about a system page of them, and lists them. False: all are made. Owner only; `free` is empty
+ * with dual lists. */
+bool hakmem_page_extend(hakmem_tiny_page_t *page);
+
+/* Takes thread_free with one exchange, joins it with local_free, and moves all to `free` if that is empty (spec name).
+ * Owner only. Aborts if the list is longer than what was handed out. */
+void hakmem_tiny_collect_frees(hakmem_tiny_page_t *page);
+
+/* Owner only: whether a malloc would find a block without extending. */
+HAKMEM_INLINE bool page_has_free(const hakmem_tiny_page_t *page) {
+    if (DUAL_LISTS) {
+        return page->free != NULL;
+    }
+    return remote_count(atomic_load_explicit(&page->thread_free, memory_order_relaxed)) != 0;
+}
+
+/* Owner only: whether the program holds no block of it, given what thread_free says now. */
+HAKMEM_INLINE bool page_is_empty(const hakmem_tiny_page_t *page) {
+    return remote_count(atomic_load_explicit(&page->thread_free, memory_order_relaxed)) == page_used(page);
+}
+
+/* Owner only: takes a block, or returns null. */
+HAKMEM_INLINE void *page_pop(hakmem_tiny_page_t *page) {
+    if (DUAL_LISTS) {
+        hakmem_block_t *block = page->free;
+        if (hakmem_unlikely(block == NULL)) {
+            return NULL;
+        }
+        page->free = block->next;
+        page_set_used(page, page_used(page) + 1);
+        return block;
+    }
+    return remote_pop(&page->thread_free, page->start);
+}
+
+#endif

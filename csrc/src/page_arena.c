@@ -1,0 +1,190 @@
+#include "page_arena.h"
+
+#include "lock.h"
+#include "os.h"
+#include "trace.h"
+
+/* 256 GiB of address space cost nothing but numbers; what is above that takes further regions. */
+#define REGION_BYTES (256 * GIB)
+/* The least that is worth a region: a head and some slots. 16 MiB of address space must start a program. */
+#define REGION_LEAST MIB
+/* The first commit of a chunk; it doubles from there, so that a chunk takes few calls and few mappings. */
+enum { COMMIT_FIRST_SLOTS = 16 };
+
+hakmem_region_t hakmem_regions[MAX_REGIONS];
+
+/* Release on append, acquire on read: who sees the count sees the entries, and the heads of the chunks. */
+static _Atomic uint32_t region_count;
+static _Atomic uint32_t chunk_count;
+static hakmem_chunk_t *chunks[MAX_CHUNKS];
+
+/* Under the arena's lock. */
+static uintptr_t region_next; /* where the next chunk of the newest region goes */
+static size_t region_left;    /* bytes of it that are not chunks yet */
+static uint32_t idle_chunks;  /* made, given back */
+
+static _Atomic uint32_t active_chunks; /* relaxed: a figure */
+static _Atomic size_t reserved_bytes;  /* relaxed: a figure */
+
+bool hakmem_arena_contains_slow(const void *p) {
+    uint32_t count = atomic_load_explicit(&region_count, memory_order_acquire);
+    for (uint32_t i = 1; i < count; i++) {
+        uintptr_t base = atomic_load_explicit(&hakmem_regions[i].base, memory_order_relaxed);
+        if ((uintptr_t)p - base < atomic_load_explicit(&hakmem_regions[i].bytes, memory_order_relaxed)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+uint32_t hakmem_arena_chunk_count(void) {
+    return atomic_load_explicit(&chunk_count, memory_order_acquire);
+}
+
+hakmem_chunk_t *hakmem_arena_chunk(uint32_t index) {
+    return chunks[index];
+}
+
+uint32_t hakmem_arena_active_chunks(void) {
+    return atomic_load_explicit(&active_chunks, memory_order_relaxed);
+}
+
+size_t hakmem_arena_reserved_bytes(void) {
+    return atomic_load_explicit(&reserved_bytes, memory_order_relaxed);
+}
+
+/* Reserves a region that holds a chunk with `least` usable slots. False if the system refuses. */
+static bool reserve_region(size_t least_bytes) {
+    uint32_t count = atomic_load_explicit(&region_count, memory_order_relaxed);
+    if (count == MAX_REGIONS) {
+        HAKMEM_TRACE("SP_META_CAPACITY_ERROR", hakmem_regions, MAX_REGIONS);
+        return false;
+    }
+    size_t limit = hakmem_os_address_limit();
+    size_t bytes = REGION_BYTES;
+    if (limit != SIZE_MAX) {
+        bytes = min_size(bytes, align_down(limit / 8, SLOT_BYTES));
+    }
+    bytes = max_size(bytes, least_bytes);
+    void *base = hakmem_os_reserve(bytes, CHUNK_BYTES);
+    while (base == NULL && bytes > least_bytes) {
+        bytes = max_size(align_down(bytes / 2, SLOT_BYTES), least_bytes);
+        base = hakmem_os_reserve(bytes, CHUNK_BYTES);
+    }
+    if (base == NULL) {
+        return false;
+    }
+    atomic_store_explicit(&hakmem_regions[count].base, (uintptr_t)base, memory_order_relaxed);
+    atomic_store_explicit(&region_count, count + 1, memory_order_release);
+    atomic_fetch_add_explicit(&reserved_bytes, bytes, memory_order_relaxed);
+    region_next = (uintptr_t)base;
+    region_left = bytes;
+    return true;
+}
+
+static void set_free_bits(hakmem_chunk_t *chunk) {
+    for (uint32_t slot = HEAD_SLOTS; slot < chunk->slots; slot++) {
+        if (slot % 64 == 0 || slot == HEAD_SLOTS) {
+            uint32_t word = slot / 64;
+            uint64_t bits = UINT64_MAX << (slot % 64);
+            uint32_t end = chunk->slots - word * 64;
+            if (end < 64) {
+                bits &= (UINT64_C(1) << end) - 1;
+            }
+            /* Release: pairs with the acquire of a claim; what was set up before is seen by who gets the slot. */
+            atomic_fetch_or_explicit(&chunk->unused[word], bits, memory_order_release);
+        }
+    }
+}
+
+/* A chunk that was given back and has room for `least` slots, lowest first. */
+static hakmem_chunk_t *idle_chunk(uint32_t least) {
+    uint32_t count = atomic_load_explicit(&chunk_count, memory_order_relaxed);
+    for (uint32_t i = 0; idle_chunks != 0 && i < count; i++) {
+        if (!chunks[i]->active && chunks[i]->slots >= least + HEAD_SLOTS) {
+            return chunks[i];
+        }
+    }
+    return NULL;
+}
+
+static hakmem_chunk_t *make_chunk(uint32_t least) {
+    uint32_t count = atomic_load_explicit(&chunk_count, memory_order_relaxed);
+    if (count == MAX_CHUNKS) {
+        HAKMEM_TRACE("SP_META_CAPACITY_ERROR", chunks, MAX_CHUNKS);
+        return NULL;
+    }
+    size_t least_bytes = max_size((size_t)(least + HEAD_SLOTS) << SLOT_SHIFT, REGION_LEAST);
+    if (region_left < least_bytes && !reserve_region(least_bytes)) {
+        return NULL;
+    }
+    hakmem_chunk_t *chunk = (hakmem_chunk_t *)region_next;
+    size_t bytes = min_size(region_left, CHUNK_BYTES);
+    uint32_t first = (uint32_t)min_size(COMMIT_FIRST_SLOTS, bytes >> SLOT_SHIFT);
+    if (!hakmem_os_commit(chunk, (size_t)first << SLOT_SHIFT)) {
+        return NULL; /* the region keeps the room for the next attempt */
+    }
+    region_next += bytes;
+    region_left -= bytes;
+    chunk->index = count;
+    chunk->slots = (uint32_t)(bytes >> SLOT_SHIFT);
+    atomic_store_explicit(&chunk->committed, first, memory_order_relaxed);
+    hakmem_region_t *region = &hakmem_regions[atomic_load_explicit(&region_count, memory_order_relaxed) - 1];
+    atomic_store_explicit(&region->bytes, region_next - atomic_load_explicit(&region->base, memory_order_relaxed),
+                          memory_order_relaxed);
+    chunks[count] = chunk;
+    atomic_store_explicit(&chunk_count, count + 1, memory_order_release);
+    idle_chunks++;
+    return chunk;
+}
+
+hakmem_chunk_t *hakmem_arena_add_chunk(uint32_t least) {
+    hakmem_lock(HAKMEM_LOCK_ARENA);
+    hakmem_chunk_t *chunk = idle_chunk(least);
+    if (chunk == NULL) {
+        chunk = make_chunk(least);
+    }
+    if (chunk != NULL) {
+        chunk->active = true;
+        idle_chunks--;
+        atomic_fetch_add_explicit(&active_chunks, 1, memory_order_relaxed);
+        atomic_store_explicit(&chunk->run_limit, UINT32_MAX, memory_order_relaxed);
+        set_free_bits(chunk);
+    }
+    hakmem_unlock(HAKMEM_LOCK_ARENA);
+    return chunk;
+}
+
+void hakmem_arena_retire_chunk(hakmem_chunk_t *chunk) {
+    hakmem_lock(HAKMEM_LOCK_ARENA);
+    /* The caller owns every slot, so nobody commits here meanwhile. The head stays. */
+    uint32_t committed = atomic_load_explicit(&chunk->committed, memory_order_relaxed);
+    atomic_store_explicit(&chunk->committed, HEAD_SLOTS, memory_order_relaxed);
+    hakmem_os_decommit(arena_slot_start(chunk, HEAD_SLOTS), (size_t)(committed - HEAD_SLOTS) << SLOT_SHIFT);
+    chunk->active = false;
+    idle_chunks++;
+    atomic_fetch_sub_explicit(&active_chunks, 1, memory_order_relaxed);
+    hakmem_unlock(HAKMEM_LOCK_ARENA);
+}
+
+bool hakmem_arena_commit(hakmem_chunk_t *chunk, uint32_t slots) {
+    /* Acquire: pairs with the release below; who sees the prefix may touch it. */
+    uint32_t have = atomic_load_explicit(&chunk->committed, memory_order_acquire);
+    if (hakmem_likely(slots <= have)) {
+        return true;
+    }
+    uint32_t want = (uint32_t)min_size(max_size(slots, 2 * (size_t)have), chunk->slots);
+    /* Two threads may do this at once: the call has the same effect twice. */
+    if (!hakmem_os_commit(arena_slot_start(chunk, have), (size_t)(want - have) << SLOT_SHIFT)) {
+        if (want == slots ||
+            !hakmem_os_commit(arena_slot_start(chunk, have), (size_t)(slots - have) << SLOT_SHIFT)) {
+            return false;
+        }
+        want = slots;
+    }
+    /* The prefix only grows while anyone owns a slot of the chunk, and the caller does. */
+    while (have < want && !atomic_compare_exchange_weak_explicit(&chunk->committed, &have, want,
+                                                                 memory_order_release, memory_order_acquire)) {
+    }
+    return true;
+}

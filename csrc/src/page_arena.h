@@ -1,0 +1,149 @@
+/* The page arena: address space, cut in chunks and slots; ptr -> page.
+ *
+ *    region      address space reserved at once, aligned to 32 MiB
+ *    chunk       32 MiB of it (the last of a region may be shorter), aligned to 32 MiB: masking an address finds it
+ *    slot        64 KiB; the first ones of a chunk hold its head:
+ *
+ *    | counters, bitmaps | slot info[512] | pages[512] |  slot 2  |  slot 3  | ...
+ *    +-------------------+----------------+------------+----------+----------+----
+ *
+ * Heads stay readable for good once they were made: a remote free that came late may still look at one. */
+#ifndef HAKMEM_PAGE_ARENA_H
+#define HAKMEM_PAGE_ARENA_H
+
+#include "page.h"
+
+enum {
+    SLOT_SHIFT = 16,
+    SLOT_BYTES = 1 << SLOT_SHIFT,
+    CHUNK_SHIFT = 25,
+    CHUNK_SLOTS = 1 << (CHUNK_SHIFT - SLOT_SHIFT),
+    CHUNK_WORDS = CHUNK_SLOTS / 64,
+    MEDIUM_SLOTS = 8, /* a medium page; naturally aligned */
+    MAX_REGIONS = 256,
+};
+#define CHUNK_BYTES ((size_t)1 << CHUNK_SHIFT)
+
+/* What a slot's owner word says when it is not a heap's address (heaps are aligned to 64, so these are none). A heap's
+ * address with OWNER_PARKED_BIT is a page that its owner parked: then every free is a CAS, the owner's too. */
+enum {
+    OWNER_NONE = 0,        /* free, or never used */
+    OWNER_PARKED_BIT = 1,
+    OWNER_LARGE = 2,       /* the first slot of a large block */
+    OWNER_LARGE_FREED = 4, /* was one; tells a double free from a wild pointer until the slot is used again */
+    OWNER_ABANDONED = 8,
+};
+
+typedef struct {
+    _Atomic uintptr_t owner;
+    _Atomic uint16_t first;  /* slot in which the page or run begins */
+    _Atomic uint16_t length; /* slots of the page or run; valid at its first */
+    _Atomic uint32_t size_class;
+} hakmem_slot_info_t;
+
+/* One bit per slot. A slot is in exactly one of empty, released and unused, or it is somebody's: to clear its bit with
+ * an atomic operation is to own it. There are no links, hence nothing that purging could wipe. */
+typedef _Atomic uint64_t hakmem_slot_bits_t[CHUNK_WORDS];
+
+typedef struct hakmem_chunk_s {
+    uint32_t index;             /* in the chunk table */
+    uint32_t slots;             /* CHUNK_SLOTS, or fewer in a short chunk; constant */
+    _Atomic uint32_t committed; /* slots of the prefix that can be touched */
+    _Atomic uint32_t run_limit; /* a run of so many slots was not found since the last release; else UINT32_MAX */
+    bool active;                /* under the arena's lock: false before first use and once given back */
+    _Alignas(CACHE_LINE) hakmem_slot_bits_t empty;    /* free and resident: what was there may still be there */
+    _Alignas(CACHE_LINE) hakmem_slot_bits_t released; /* free, purged, zero */
+    _Alignas(CACHE_LINE) hakmem_slot_bits_t unused;   /* never used since the chunk was made, zero */
+    _Alignas(CACHE_LINE) hakmem_slot_bits_t aged;     /* of `empty`: those that were so at the last purge already */
+    _Alignas(CACHE_LINE) hakmem_slot_bits_t abandoned; /* first slots of pages that may be abandoned (an index only) */
+    hakmem_slot_info_t info[CHUNK_SLOTS];
+    hakmem_tiny_page_t pages[CHUNK_SLOTS];
+} hakmem_chunk_t;
+
+enum { HEAD_SLOTS = (sizeof(hakmem_chunk_t) + SLOT_BYTES - 1) / SLOT_BYTES };
+_Static_assert(HEAD_SLOTS == 2, "a chunk's head takes two slots");
+_Static_assert(sizeof(hakmem_slot_info_t) == 16, "four slots' info a cache line");
+
+/* A region, as far as it holds chunks: beyond, there is no head that could be looked at. In the first one nearly every
+ * pointer lies, so that one compare decides; the others are searched. */
+typedef struct {
+    _Atomic uintptr_t base;
+    _Atomic size_t bytes;
+} hakmem_region_t;
+extern hakmem_region_t hakmem_regions[MAX_REGIONS];
+
+bool hakmem_arena_contains_slow(const void *p); /* the regions after the first */
+
+/* Whether `p` lies in a chunk's address range. Null does not. */
+HAKMEM_INLINE bool arena_contains_fast(const void *p) {
+    /* Relaxed: a pointer that hakmem gave out came with a happens-before from the reservation; for any other, either
+     * answer of a race with the first reservation is right. */
+    uintptr_t base = atomic_load_explicit(&hakmem_regions[0].base, memory_order_relaxed);
+    size_t bytes = atomic_load_explicit(&hakmem_regions[0].bytes, memory_order_relaxed);
+    return (uintptr_t)p - base < bytes;
+}
+
+HAKMEM_INLINE hakmem_chunk_t *arena_chunk_of(const void *p) {
+    return (hakmem_chunk_t *)((uintptr_t)p & ~(uintptr_t)(CHUNK_BYTES - 1));
+}
+
+HAKMEM_INLINE uint32_t arena_slot_of(const void *p) {
+    return (uint32_t)(((uintptr_t)p >> SLOT_SHIFT) & (CHUNK_SLOTS - 1));
+}
+
+HAKMEM_INLINE char *arena_slot_start(hakmem_chunk_t *chunk, uint32_t slot) {
+    return (char *)chunk + ((size_t)slot << SLOT_SHIFT);
+}
+
+HAKMEM_INLINE uint32_t arena_page_slot(const hakmem_tiny_page_t *page) {
+    return (uint32_t)(page - arena_chunk_of(page)->pages);
+}
+
+HAKMEM_INLINE hakmem_slot_info_t *arena_page_info(hakmem_tiny_page_t *page) {
+    return &arena_chunk_of(page)->info[arena_page_slot(page)];
+}
+
+/* Orders of the owner word. Load relaxed: a thread that finds its own heap's address there wrote it itself, or got the
+ * heap's memory through a lock after the last store of it. Store release: pairs with the acquire of those who sum
+ * statistics; they read the page behind it. */
+HAKMEM_INLINE uintptr_t owner_load(hakmem_slot_info_t *info) {
+    return atomic_load_explicit(&info->owner, memory_order_relaxed);
+}
+
+HAKMEM_INLINE void owner_store(hakmem_slot_info_t *info, uintptr_t owner) {
+    atomic_store_explicit(&info->owner, owner, memory_order_release);
+}
+
+/* Stores `owner` in every slot of the page or run that begins at `info`. */
+HAKMEM_INLINE void owner_store_all(hakmem_slot_info_t *info, uintptr_t owner) {
+    uint32_t length = atomic_load_explicit(&info->length, memory_order_relaxed);
+    for (uint32_t i = 0; i < length; i++) {
+        owner_store(&info[i], owner);
+    }
+}
+
+/* The page that `p`, a block of a small or medium page, belongs to (spec name). */
+HAKMEM_INLINE hakmem_tiny_page_t *hakmem_tiny_ptr_to_page(const void *p) {
+    hakmem_chunk_t *chunk = arena_chunk_of(p);
+    /* Relaxed: constant while the page is in use. */
+    return &chunk->pages[atomic_load_explicit(&chunk->info[arena_slot_of(p)].first, memory_order_relaxed)];
+}
+
+/* Chunk table: every chunk ever made, in order. Entries are never removed. */
+uint32_t hakmem_arena_chunk_count(void);
+hakmem_chunk_t *hakmem_arena_chunk(uint32_t index);
+
+/* Stage 3: makes a new chunk or revives one that was given back, with all of its slots unused. Null where the system
+ * refuses, or (with a trace line) where the chunk table is full. Takes the arena's lock. `least` slots at least. */
+hakmem_chunk_t *hakmem_arena_add_chunk(uint32_t least);
+
+/* Takes the arena's lock and gives a chunk back, all of whose slots the caller has claimed. */
+void hakmem_arena_retire_chunk(hakmem_chunk_t *chunk);
+
+/* Makes the first `slots` slots of a chunk touchable. False if the system refuses. Lock-free. */
+bool hakmem_arena_commit(hakmem_chunk_t *chunk, uint32_t slots);
+
+uint32_t hakmem_arena_active_chunks(void);
+size_t hakmem_arena_reserved_bytes(void);
+
+#endif

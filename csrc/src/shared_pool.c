@@ -1,0 +1,397 @@
+#include "shared_pool.h"
+
+#include "os.h"
+#include "trace.h"
+
+enum {
+    PURGE_PERIOD_MS = 100,
+    DIRTY_LEAST_SLOTS = 32, /* 2 MiB may always wait for their period; more only in proportion to what is in use */
+    DIRTY_LIVE_SHIFT = 3,   /* an eighth */
+};
+
+/* Relaxed, both: figures that steer, nothing is read through them. */
+static _Atomic int64_t dirty_slots; /* set bits of all `empty` */
+static _Atomic int64_t live_slots;  /* claimed by heaps and large blocks */
+
+/* When the next purge is due, by the coarse clock; 0: nothing is waiting. */
+static _Atomic uint64_t purge_at;
+
+/* A bit per chunk: it may have free slots. Saves walking full chunks. Set after a slot's bit is set; cleared, then checked
+ * again, by who found nothing. Both sides are seq_cst: each writes one word and then reads the other's, and one of the
+ * two must see the other (anything weaker lets both miss, and the slots would stay hidden until the next release). */
+static _Atomic uint64_t available[(MAX_CHUNKS + 63) / 64];
+
+/* Bits of one word ------------------------------------------------------------------------------------------------ */
+
+/* The bits of slots [slot, slot + length) that lie in word `word`. */
+static uint64_t word_mask(uint32_t word, uint32_t slot, uint32_t length) {
+    uint32_t from = slot > word * 64 ? slot - word * 64 : 0;
+    uint32_t to = slot + length - word * 64;
+    uint64_t below = to >= 64 ? UINT64_MAX : (UINT64_C(1) << to) - 1;
+    return below & (UINT64_MAX << from);
+}
+
+/* Claims those of `mask` that are set; returns them. */
+static uint64_t claim_bits(_Atomic uint64_t *word, uint64_t mask) {
+    /* Relaxed: a stale zero only makes us look elsewhere. */
+    if ((atomic_load_explicit(word, memory_order_relaxed) & mask) == 0) {
+        return 0;
+    }
+    stat_atomic();
+    /* Acquire: pairs with the release in give_bits; the last owner's writes to the slot and its head entries come before
+     * ours. Seq_cst instead would add nothing: claims of different slots need no common order. */
+    return atomic_fetch_and_explicit(word, ~mask, memory_order_acquire) & mask;
+}
+
+static void give_bits(_Atomic uint64_t *word, uint64_t mask) {
+    if (mask != 0) {
+        stat_atomic();
+        /* Release for the next owner; seq_cst for `available`, see there. */
+        atomic_fetch_or_explicit(word, mask, memory_order_seq_cst);
+    }
+}
+
+static void set_available(const hakmem_chunk_t *chunk) {
+    uint64_t bit = UINT64_C(1) << (chunk->index % 64);
+    if ((atomic_load_explicit(&available[chunk->index / 64], memory_order_seq_cst) & bit) == 0) {
+        atomic_fetch_or_explicit(&available[chunk->index / 64], bit, memory_order_seq_cst);
+    }
+}
+
+static bool chunk_has_free(hakmem_chunk_t *chunk) {
+    uint64_t any = 0;
+    for (int w = 0; w < CHUNK_WORDS; w++) {
+        any |= atomic_load_explicit(&chunk->empty[w], memory_order_seq_cst) |
+               atomic_load_explicit(&chunk->released[w], memory_order_seq_cst) |
+               atomic_load_explicit(&chunk->unused[w], memory_order_seq_cst);
+    }
+    return any != 0;
+}
+
+static void clear_available_if_full(hakmem_chunk_t *chunk) {
+    if (!chunk_has_free(chunk)) {
+        uint64_t bit = UINT64_C(1) << (chunk->index % 64);
+        atomic_fetch_and_explicit(&available[chunk->index / 64], ~bit, memory_order_seq_cst);
+        if (chunk_has_free(chunk)) {
+            set_available(chunk);
+        }
+    }
+}
+
+/* The next chunk from `index` on that may have free slots, or null. */
+static hakmem_chunk_t *next_available(uint32_t index) {
+    uint32_t count = hakmem_arena_chunk_count();
+    while (index < count) {
+        uint64_t bits = atomic_load_explicit(&available[index / 64], memory_order_seq_cst) >> (index % 64);
+        if (bits != 0) {
+            index += (uint32_t)__builtin_ctzll(bits);
+            return index < count ? hakmem_arena_chunk(index) : NULL;
+        }
+        index = (index / 64 + 1) * 64;
+    }
+    return NULL;
+}
+
+/* Runs of bits of one chunk --------------------------------------------------------------------------------------- */
+
+/* What a claim took, by where it was. */
+typedef struct {
+    uint64_t empty[CHUNK_WORDS], released[CHUNK_WORDS], unused[CHUNK_WORDS];
+} claim_t;
+
+static void undo_claim(hakmem_chunk_t *chunk, const claim_t *claim, uint32_t first_word, uint32_t last_word) {
+    for (uint32_t w = first_word; w <= last_word; w++) {
+        give_bits(&chunk->empty[w], claim->empty[w]);
+        give_bits(&chunk->released[w], claim->released[w]);
+        give_bits(&chunk->unused[w], claim->unused[w]);
+    }
+    set_available(chunk);
+}
+
+typedef enum { CLAIM_DONE, CLAIM_LOST, CLAIM_REFUSED } claim_result_t;
+
+/* Claims exactly the slots [slot, slot + length), or none: lost to another thread, or refused by the system. The bits of several words are claimed one word after the
+ * other: in between, others see fewer free slots than there are, which is harmless. */
+static claim_result_t claim_run(hakmem_chunk_t *chunk, uint32_t slot, uint32_t length, hakmem_run_t *run) {
+    claim_t claim;
+    uint32_t first = slot / 64, last = (slot + length - 1) / 64;
+    uint64_t any_empty = 0, any_released = 0, any_unused = 0;
+    for (uint32_t w = first; w <= last; w++) {
+        uint64_t mask = word_mask(w, slot, length);
+        claim.empty[w] = claim_bits(&chunk->empty[w], mask);
+        claim.released[w] = claim_bits(&chunk->released[w], mask & ~claim.empty[w]);
+        claim.unused[w] = claim_bits(&chunk->unused[w], mask & ~claim.empty[w] & ~claim.released[w]);
+        if ((claim.empty[w] | claim.released[w] | claim.unused[w]) != mask) {
+            undo_claim(chunk, &claim, first, w);
+            return CLAIM_LOST;
+        }
+        any_empty |= claim.empty[w];
+        any_released |= claim.released[w];
+        any_unused |= claim.unused[w];
+    }
+    if (any_unused != 0 && !hakmem_arena_commit(chunk, slot + length)) {
+        undo_claim(chunk, &claim, first, last);
+        return CLAIM_REFUSED;
+    }
+    int64_t were_dirty = 0;
+    for (uint32_t w = first; any_empty != 0 && w <= last; w++) {
+        were_dirty += __builtin_popcountll(claim.empty[w]);
+        if ((atomic_load_explicit(&chunk->aged[w], memory_order_relaxed) & claim.empty[w]) != 0) {
+            /* Relaxed: ages steer purging only. */
+            atomic_fetch_and_explicit(&chunk->aged[w], ~claim.empty[w], memory_order_relaxed);
+        }
+    }
+    atomic_fetch_sub_explicit(&dirty_slots, were_dirty, memory_order_relaxed);
+    atomic_fetch_add_explicit(&live_slots, length, memory_order_relaxed);
+    *run = (hakmem_run_t){chunk, slot, length, any_empty == 0};
+    if (any_unused != 0) {
+        HAKMEM_TRACE("SP_ACQUIRE_STAGE2_LOCKFREE", run_start(run), length);
+    } else if (any_released != 0) {
+        HAKMEM_TRACE("SP_ACQUIRE_STAGE1_LOCKFREE", run_start(run), length);
+    } else {
+        HAKMEM_TRACE("SP_ACQUIRE_STAGE0.5_EMPTY", run_start(run), length);
+    }
+    return CLAIM_DONE;
+}
+
+/* The next set bit at or after `from` (of `bits`, or of its complement), or CHUNK_SLOTS. */
+static uint32_t next_bit(const uint64_t bits[CHUNK_WORDS], uint32_t from, bool set) {
+    while (from < CHUNK_SLOTS) {
+        uint64_t word = (set ? bits[from / 64] : ~bits[from / 64]) >> (from % 64);
+        if (word != 0) {
+            return from + (uint32_t)__builtin_ctzll(word);
+        }
+        from = (from / 64 + 1) * 64;
+    }
+    return CHUNK_SLOTS;
+}
+
+/* Which of a chunk's free slots a search may take. */
+typedef enum { FROM_EMPTY, FROM_RELEASED, FROM_ANY } from_t;
+
+static void snapshot(hakmem_chunk_t *chunk, from_t from, uint64_t bits[CHUNK_WORDS]) {
+    for (int w = 0; w < CHUNK_WORDS; w++) {
+        /* Relaxed: a hint where to try; the claim decides. */
+        bits[w] = from == FROM_RELEASED ? 0 : atomic_load_explicit(&chunk->empty[w], memory_order_relaxed);
+        if (from != FROM_EMPTY) {
+            bits[w] |= atomic_load_explicit(&chunk->released[w], memory_order_relaxed);
+        }
+        if (from == FROM_ANY) {
+            bits[w] |= atomic_load_explicit(&chunk->unused[w], memory_order_relaxed);
+        }
+    }
+}
+
+typedef enum { SEARCH_FOUND, SEARCH_NONE, SEARCH_FAILED } search_t;
+
+/* First fit by address: what is packed low leaves whole chunks to give back. SEARCH_NONE: there is no such run;
+ * SEARCH_FAILED: there is, or was, but it could not be had. */
+static search_t claim_in_chunk(hakmem_chunk_t *chunk, from_t from, uint32_t length, uint32_t align, hakmem_run_t *run) {
+    uint64_t bits[CHUNK_WORDS];
+    snapshot(chunk, from, bits);
+    search_t none = SEARCH_NONE;
+    uint32_t slot = 0;
+    for (;;) {
+        slot = (uint32_t)align_up(next_bit(bits, slot, true), align);
+        if (slot + length > CHUNK_SLOTS) {
+            return none;
+        }
+        uint32_t end = next_bit(bits, slot, false);
+        if (end < slot + length) {
+            slot = end;
+            continue;
+        }
+        switch (claim_run(chunk, slot, length, run)) {
+        case CLAIM_DONE:
+            return SEARCH_FOUND;
+        case CLAIM_REFUSED: /* what lies higher would be refused as well */
+            return SEARCH_FAILED;
+        case CLAIM_LOST:
+            none = SEARCH_FAILED;
+            snapshot(chunk, from, bits);
+            slot += align;
+        }
+    }
+}
+
+/* Acquire --------------------------------------------------------------------------------------------------------- */
+
+static bool claim_from(from_t from, uint32_t length, uint32_t align, hakmem_run_t *run) {
+    for (hakmem_chunk_t *chunk = next_available(0); chunk != NULL; chunk = next_available(chunk->index + 1)) {
+        /* Relaxed: a missed update costs a search, or skips a chunk once. */
+        if (atomic_load_explicit(&chunk->run_limit, memory_order_relaxed) <= length) {
+            continue;
+        }
+        search_t result = claim_in_chunk(chunk, from, length, align, run);
+        if (result == SEARCH_FOUND) {
+            return true;
+        }
+        if (from == FROM_ANY && align == 1 && result == SEARCH_NONE) {
+            atomic_store_explicit(&chunk->run_limit, length, memory_order_relaxed);
+            clear_available_if_full(chunk);
+        }
+    }
+    return false;
+}
+
+bool hakmem_pool_acquire(uint32_t length, uint32_t align, hakmem_run_t *run) {
+    unsigned long locks = hakmem_lock_stats_taken();
+    if (atomic_load_explicit(&dirty_slots, memory_order_relaxed) >= (int64_t)length &&
+        claim_from(FROM_EMPTY, length, align, run)) {
+        hakmem_lock_stats_acquired(HAKMEM_STAGE_EMPTY, locks);
+        return true;
+    }
+    if (claim_from(FROM_RELEASED, length, align, run)) {
+        hakmem_lock_stats_acquired(HAKMEM_STAGE_RELEASED, locks);
+        return true;
+    }
+    if (claim_from(FROM_ANY, length, align, run)) {
+        hakmem_lock_stats_acquired(HAKMEM_STAGE_UNUSED, locks);
+        return true;
+    }
+    /* A new chunk may be emptied by others before we get to it; more than a few rounds of that means something else. */
+    for (int tries = 0; tries < 8; tries++) {
+        /* With an alignment, slots up to the first multiple are lost to the head. */
+        uint32_t least = length + (align > HEAD_SLOTS ? align - HEAD_SLOTS : 0);
+        hakmem_chunk_t *chunk = hakmem_arena_add_chunk(least);
+        if (chunk == NULL) {
+            return false;
+        }
+        set_available(chunk);
+        HAKMEM_TRACE("SP_ACQUIRE_STAGE3", chunk, chunk->slots);
+        if (claim_in_chunk(chunk, FROM_ANY, length, align, run) == SEARCH_FOUND) {
+            hakmem_lock_stats_acquired(HAKMEM_STAGE_CHUNK, locks);
+            return true;
+        }
+    }
+    return false;
+}
+
+bool hakmem_pool_grow(hakmem_run_t *run, uint32_t length) {
+    uint32_t end = run->slot + run->length;
+    uint32_t more = length - run->length;
+    hakmem_run_t tail;
+    if (end + more > run->chunk->slots || claim_run(run->chunk, end, more, &tail) != CLAIM_DONE) {
+        return false;
+    }
+    run->length = length;
+    run->zero = tail.zero;
+    return true;
+}
+
+/* Purge ----------------------------------------------------------------------------------------------------------- */
+
+/* Purges claimed slots of one word and lists them as released, or as empty again where the system keeps contents. */
+static void purge_claimed(hakmem_chunk_t *chunk, uint32_t word, uint64_t claimed) {
+    uint64_t done = 0;
+    while (claimed != 0) {
+        uint32_t from = (uint32_t)__builtin_ctzll(claimed);
+        uint64_t rest = ~(claimed >> from);
+        uint32_t length = rest == 0 ? 64 - from : (uint32_t)__builtin_ctzll(rest);
+        uint64_t mask = word_mask(0, from, length);
+        if (hakmem_os_purge(arena_slot_start(chunk, word * 64 + from), (size_t)length << SLOT_SHIFT)) {
+            done |= mask;
+            HAKMEM_TRACE("SP_SLOT_FREELIST_LOCKFREE", arena_slot_start(chunk, word * 64 + from), length);
+        } else {
+            give_bits(&chunk->empty[word], mask);
+        }
+        claimed &= ~mask;
+    }
+    give_bits(&chunk->released[word], done);
+    atomic_fetch_sub_explicit(&dirty_slots, __builtin_popcountll(done), memory_order_relaxed);
+}
+
+/* Gives a chunk back that is free from end to end, unless it is the last one. */
+static void retire_if_empty(hakmem_chunk_t *chunk) {
+    uint32_t length = chunk->slots - HEAD_SLOTS;
+    uint64_t bits[CHUNK_WORDS];
+    snapshot(chunk, FROM_ANY, bits);
+    if (hakmem_arena_active_chunks() <= 1 || next_bit(bits, HEAD_SLOTS, false) < chunk->slots) {
+        return;
+    }
+    claim_t claim;
+    uint32_t last = (chunk->slots - 1) / 64;
+    int64_t were_dirty = 0;
+    for (uint32_t w = 0; w <= last; w++) {
+        uint64_t mask = word_mask(w, HEAD_SLOTS, length);
+        claim.empty[w] = claim_bits(&chunk->empty[w], mask);
+        claim.released[w] = claim_bits(&chunk->released[w], mask);
+        claim.unused[w] = claim_bits(&chunk->unused[w], mask);
+        if ((claim.empty[w] | claim.released[w] | claim.unused[w]) != mask) {
+            undo_claim(chunk, &claim, 0, w);
+            return;
+        }
+        were_dirty += __builtin_popcountll(claim.empty[w]);
+    }
+    atomic_fetch_sub_explicit(&dirty_slots, were_dirty, memory_order_relaxed);
+    HAKMEM_TRACE("SP_SLOT_COMPLETELY_EMPTY", chunk, length);
+    clear_available_if_full(chunk);
+    hakmem_arena_retire_chunk(chunk);
+}
+
+static void purge_chunk(hakmem_chunk_t *chunk, bool only_aged) {
+    for (uint32_t w = 0; w < CHUNK_WORDS; w++) {
+        uint64_t wanted = only_aged ? atomic_load_explicit(&chunk->aged[w], memory_order_relaxed) : UINT64_MAX;
+        uint64_t claimed = claim_bits(&chunk->empty[w], wanted);
+        if (claimed != 0) {
+            purge_claimed(chunk, w, claimed);
+        }
+        /* What is still empty has been so since now at the latest. Relaxed, and a claim between the two lines leaves a bit
+         * too many: a slot that is purged early, no more. */
+        atomic_store_explicit(&chunk->aged[w], atomic_load_explicit(&chunk->empty[w], memory_order_relaxed),
+                              memory_order_relaxed);
+    }
+    set_available(chunk);
+    retire_if_empty(chunk);
+}
+
+static void purge_all(bool only_aged, int64_t until_dirty) {
+    uint32_t count = hakmem_arena_chunk_count();
+    for (uint32_t i = count; i-- > 0;) { /* high addresses first: allocation prefers the low ones */
+        if (atomic_load_explicit(&dirty_slots, memory_order_relaxed) <= until_dirty) {
+            break;
+        }
+        purge_chunk(hakmem_arena_chunk(i), only_aged);
+    }
+}
+
+void hakmem_pool_tick(uint64_t now_ms) {
+    /* Relaxed, all: the CAS elects one thread; claims of bits order the rest. */
+    uint64_t at = atomic_load_explicit(&purge_at, memory_order_relaxed);
+    if (at == 0 || now_ms < at ||
+        !atomic_compare_exchange_strong_explicit(&purge_at, &at, 0, memory_order_relaxed, memory_order_relaxed)) {
+        return;
+    }
+    purge_all(true, -1);
+    if (atomic_load_explicit(&dirty_slots, memory_order_relaxed) > 0) {
+        atomic_store_explicit(&purge_at, now_ms + PURGE_PERIOD_MS, memory_order_relaxed);
+    }
+}
+
+void hakmem_pool_purge(void) {
+    purge_all(false, -1);
+}
+
+void hakmem_pool_release(hakmem_chunk_t *chunk, uint32_t slot, uint32_t length) {
+    HAKMEM_TRACE("SP_SLOT_RELEASE", arena_slot_start(chunk, slot), length);
+    /* Counted before the bits are set: whoever claims them subtracts after. */
+    int64_t dirty = atomic_fetch_add_explicit(&dirty_slots, length, memory_order_relaxed) + length;
+    int64_t live = atomic_fetch_sub_explicit(&live_slots, length, memory_order_relaxed) - length;
+    for (uint32_t w = slot / 64; w <= (slot + length - 1) / 64; w++) {
+        give_bits(&chunk->empty[w], word_mask(w, slot, length));
+    }
+    atomic_store_explicit(&chunk->run_limit, UINT32_MAX, memory_order_relaxed);
+    set_available(chunk);
+    /* An idle process has no ticks: what may wait is bounded by what is in use. */
+    int64_t may_wait = (live >> DIRTY_LIVE_SHIFT) + DIRTY_LEAST_SLOTS;
+    if (dirty > may_wait) {
+        purge_all(false, may_wait / 2);
+    } else if (atomic_load_explicit(&purge_at, memory_order_relaxed) == 0) {
+        atomic_store_explicit(&purge_at, hakmem_os_now_ms() + PURGE_PERIOD_MS, memory_order_relaxed);
+    }
+}
+
+size_t hakmem_pool_dirty_bytes(void) {
+    int64_t slots = atomic_load_explicit(&dirty_slots, memory_order_relaxed);
+    return slots > 0 ? (size_t)slots << SLOT_SHIFT : 0;
+}

@@ -1,0 +1,67 @@
+/* size <-> class. Steps of 8 B to 128 B, then eight classes per doubling (at most 12.5 % waste) to 64 KiB.
+ *
+ * Alignment needs no classes of its own: round the size up to a multiple of the alignment first. If the alignment is at
+ * most the step, every class is a multiple of it; else the rounded size is itself a class. Blocks lie at multiples of
+ * their size from a page start that is aligned to 64 KiB, so every alignment up to 64 KiB holds. src/layout.rs is this
+ * file's twin; a test compares the two over every size. */
+#ifndef HAKMEM_SIZE_CLASS_H
+#define HAKMEM_SIZE_CLASS_H
+
+#include "base.h"
+
+enum {
+    CLASS_STEP = 8,
+    CLASS_LINEAR_MAX = 128,                                  /* the last size of the steps of 8 B */
+    CLASS_LINEAR = CLASS_LINEAR_MAX / CLASS_STEP,            /* 16 classes */
+    CLASS_SMALL_MAX = 8 * 1024,                              /* one-slot pages up to here (HAKMEM_TINY_MAX) */
+    CLASS_MEDIUM_MAX = 64 * 1024,                            /* eight-slot pages up to here */
+    CLASS_SMALL_COUNT = CLASS_LINEAR + 6 * 8,                /* 128 B to 8 KiB are six doublings */
+    CLASS_COUNT = CLASS_SMALL_COUNT + 3 * 8,                 /* 8 to 64 KiB three more: 88 */
+};
+
+/* The class of a size from 0 to CLASS_MEDIUM_MAX; 0 counts as 1. */
+HAKMEM_INLINE uint32_t size_class_of(size_t size) {
+    if (size <= CLASS_LINEAR_MAX) {
+        return (uint32_t)((size + CLASS_STEP - 1) / CLASS_STEP) - (size != 0);
+    }
+    size_t last = size - 1;
+    uint32_t top = 63 - (uint32_t)__builtin_clzll(last);
+    return CLASS_LINEAR + (top - 7) * 8 + (uint32_t)((last >> (top - 3)) & 7);
+}
+
+/* The block size of a class, in bytes. */
+HAKMEM_INLINE size_t size_class_bytes(uint32_t class_index) {
+    if (class_index < CLASS_LINEAR) {
+        return (size_t)(class_index + 1) * CLASS_STEP;
+    }
+    uint32_t k = class_index - CLASS_LINEAR;
+    size_t base = (size_t)CLASS_LINEAR_MAX << (k >> 3);
+    return base + (size_t)((k & 7) + 1) * (base >> 3);
+}
+
+/* What C's promise of alignment makes of a size: 8-aligned up to 8 B, else 16. */
+HAKMEM_INLINE size_t size_class_round_c(size_t size) {
+    return size <= 8 ? size : align_up(size, 16);
+}
+
+/* Index into pages_direct for a size of at most DIRECT_MAX (spec: (size + 7) / 8). */
+HAKMEM_INLINE size_t size_class_direct_index(size_t size) {
+    return (size + 7) / 8;
+}
+
+/* The first and last index of pages_direct that a class serves. The last may be beyond the array. */
+HAKMEM_INLINE size_t size_class_direct_last(uint32_t class_index) {
+    return size_class_bytes(class_index) / 8;
+}
+
+HAKMEM_INLINE size_t size_class_direct_first(uint32_t class_index) {
+    return class_index == 0 ? 0 : size_class_direct_last(class_index - 1) + 1;
+}
+
+HAKMEM_INLINE bool size_class_is_medium(uint32_t class_index) {
+    return class_index >= CLASS_SMALL_COUNT;
+}
+
+_Static_assert(CLASS_COUNT == 88, "eight classes per doubling from 128 B to 64 KiB");
+
+#endif

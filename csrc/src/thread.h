@@ -1,0 +1,23 @@
+/* Which heap serves whom: a thread's own, made at its first allocation and recycled at its end; heaps made by hand; and the
+ * late heap, for threads that have torn down their own. */
+#ifndef HAKMEM_THREAD_H
+#define HAKMEM_THREAD_H
+
+#include "heap.h"
+
+/* The calling thread's heap, made if need be. Null where the system refuses, or after the thread's teardown. */
+hakmem_tiny_heap_t *hakmem_thread_heap_get(void);
+
+/* After teardown: whether this thread's allocations go to the late heap. */
+bool hakmem_thread_is_late(void);
+
+/* Runs `with` on the late heap, under its lock. Null where there is no memory for it. */
+void *hakmem_late_heap_with(void *(*with)(hakmem_tiny_heap_t *heap, size_t size), size_t size);
+
+/* A pusher moved `page` from PARKED to NOTIFIED: tells the page's heap, or settles the page where that heap has gone. */
+void hakmem_give_notice(hakmem_tiny_page_t *page);
+
+/* What becomes of a page that the caller claimed (OWNED, in no queue, whoever's it was). */
+void hakmem_settle(hakmem_tiny_page_t *page);
+
+#endif
