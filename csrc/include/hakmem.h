@@ -105,12 +105,13 @@ void hakmem_purge(void);
 /* All in bytes or events since the process began. The first block is right in every build, summed when asked; the second is
  * HAKMEM_NOT_COUNTED unless the library was built with HAKMEM_STATS=1. */
 typedef struct {
-    uint64_t live_bytes;      /* usable bytes of the blocks that the program holds */
+    uint64_t live_bytes; /* usable bytes of the blocks that the program holds */
     uint64_t live_blocks;
-    uint64_t committed_bytes; /* what may be backed by memory: heads, slots in use or not purged, mappings, own tables */
-    uint64_t reserved_bytes;  /* address space */
-    uint64_t huge_blocks;     /* of the live ones, those with a mapping of their own */
-    uint64_t large_blocks;    /* of the live ones, those in runs of slots */
+    uint64_t
+        committed_bytes;     /* what may be backed by memory: heads, slots in use or not purged, mappings, own tables */
+    uint64_t reserved_bytes; /* address space */
+    uint64_t huge_blocks;    /* of the live ones, those with a mapping of their own */
+    uint64_t large_blocks;   /* of the live ones, those in runs of slots */
     uint64_t class_blocks[HAKMEM_CLASS_COUNT]; /* of the live ones, those in pages, by class */
 
     uint64_t peak_bytes; /* of live_bytes */

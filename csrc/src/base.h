@@ -57,11 +57,11 @@ HAKMEM_INLINE size_t max_size(size_t a, size_t b) {
 _Noreturn void hakmem_assert_failed(const char *what, const char *file, int line);
 
 /* Logic: what our own code promises. Checked in debug builds only; the expression is not evaluated otherwise. */
-#define HAKMEM_ASSERT(x)                                           \
-    do {                                                           \
-        if (DEBUG_BUILD && !(x)) {                                 \
-            hakmem_assert_failed(#x, __FILE__, __LINE__);          \
-        }                                                          \
+#define HAKMEM_ASSERT(x)                                                                                               \
+    do {                                                                                                               \
+        if (DEBUG_BUILD && !(x)) {                                                                                     \
+            hakmem_assert_failed(#x, __FILE__, __LINE__);                                                              \
+        }                                                                                                              \
     } while (0)
 
 /* Corruption: what only a bug of the program (or a wild write) can break. Always checked, on cold paths. */

@@ -16,9 +16,9 @@ typedef struct {
 } hakmem_page_queue_t;
 
 enum {
-    L0_SLOTS = 4, /* stage 0: at most 256 KiB of slots at hand */
-    HEAP_TICK_CALLS = 16,   /* generic calls between looks at the clock */
-    HEAP_EPOCH_MS = 50,     /* empty pages and slots at hand that saw no use for two epochs are given up */
+    L0_SLOTS = 4,                /* stage 0: at most 256 KiB of slots at hand */
+    HEAP_TICK_CALLS = 16,        /* generic calls between looks at the clock */
+    HEAP_EPOCH_MS = 50,          /* empty pages and slots at hand that saw no use for two epochs are given up */
     RETIRED_MAX_BYTES = 1 << 20, /* touched bytes that empty pages may keep meanwhile */
 };
 
@@ -37,7 +37,7 @@ struct hakmem_tiny_heap_s {
     size_t retired_bytes; /* touched bytes of pages with is_retired */
 
     struct hakmem_tiny_heap_s *next_free; /* under the heaps lock */
-    bool serves_thread; /* is some thread's own; constant while in use */
+    bool serves_thread;                   /* is some thread's own; constant while in use */
 
     /* Pages that other threads gave notice of; a stack, pushed by CAS and taken whole. HEAP_CLOSED: nobody will look. A
      * line of its own: other threads write it. */

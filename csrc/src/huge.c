@@ -15,7 +15,8 @@ typedef struct node_s {
 } node_t;
 
 enum {
-    BUCKETS = 1024,  /* a program has few such blocks; with 100,000 of them a chain of 100 is still less than a system call */
+    BUCKETS =
+        1024, /* a program has few such blocks; with 100,000 of them a chain of 100 is still less than a system call */
     NODES_AT_ONCE = 64,
     FREED_KEPT = 16, /* addresses by which a second free is told from a wild pointer */
 };

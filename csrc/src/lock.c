@@ -58,7 +58,8 @@ void hakmem_lock_stats_acquired(hakmem_stage_t stage, unsigned long locks_before
     }
 }
 
-static void print_counts(const char *head, const char *name, unsigned long count, const char *tail, unsigned long locks) {
+static void print_counts(const char *head, const char *name, unsigned long count, const char *tail,
+                         unsigned long locks) {
     hakmem_line_t line = {0};
     hakmem_line_text(&line, head);
     hakmem_line_text(&line, name);
@@ -75,9 +76,8 @@ static void print_at_exit(void) {
     static const char *const stages[HAKMEM_STAGE_COUNT] = {"0", "0.5", "1", "2", "3"};
     static const char *const locks[HAKMEM_LOCK_COUNT] = {"meta", "arena", "huge", "heaps", "late"};
     for (int i = 0; i < HAKMEM_STAGE_COUNT; i++) {
-        print_counts("hakmem: lock stats: stage ", stages[i],
-                     atomic_load_explicit(&acquired[i], memory_order_relaxed), " acquired, locks taken: ",
-                     atomic_load_explicit(&locks_in_stage[i], memory_order_relaxed));
+        print_counts("hakmem: lock stats: stage ", stages[i], atomic_load_explicit(&acquired[i], memory_order_relaxed),
+                     " acquired, locks taken: ", atomic_load_explicit(&locks_in_stage[i], memory_order_relaxed));
     }
     for (int i = 0; i < HAKMEM_LOCK_COUNT; i++) {
         print_counts("hakmem: lock stats: lock ", locks[i], atomic_load_explicit(&taken[i], memory_order_relaxed), "",

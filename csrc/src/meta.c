@@ -6,8 +6,8 @@
 /* One mapping serves many small requests; what is not touched costs address space only. */
 enum { META_BYTES = 64 * 1024 };
 
-static char *meta_next;   /* under the meta lock */
-static size_t meta_left;  /* likewise */
+static char *meta_next;               /* under the meta lock */
+static size_t meta_left;              /* likewise */
 static _Atomic size_t meta_committed; /* relaxed: a figure */
 
 void *hakmem_meta_alloc(size_t bytes) {

@@ -32,10 +32,10 @@ typedef struct hakmem_tiny_page_s {
     bool slot_is_zero; /* memory beyond `capacity` is as the system gave it */
     bool free_is_zero; /* the blocks on `free` are zero but for their first word */
     uint8_t size_class;
-    _Atomic uint32_t block_size; /* bytes */
-    uint32_t capacity;           /* blocks made so far; the memory behind them is untouched */
-    uint32_t reserved;           /* blocks that fit */
-    uint32_t expires_epoch;      /* while is_retired: in which of its heap's epochs to give it up */
+    _Atomic uint32_t block_size;                /* bytes */
+    uint32_t capacity;                          /* blocks made so far; the memory behind them is untouched */
+    uint32_t reserved;                          /* blocks that fit */
+    uint32_t expires_epoch;                     /* while is_retired: in which of its heap's epochs to give it up */
     struct hakmem_tiny_page_s *next, *previous; /* in the queue of its class */
     uint64_t divisor; /* ceil(2^64 / block_size): off * divisor (mod 2^64) < divisor only for multiples */
 

@@ -173,18 +173,17 @@ bool hakmem_arena_commit(hakmem_chunk_t *chunk, uint32_t slots) {
     if (hakmem_likely(slots <= have)) {
         return true;
     }
-    uint32_t want = (uint32_t)min_size(max_size(slots, 2 * (size_t)have), chunk->slots);
+    uint32_t want = (uint32_t)min_size(max_size(max_size(slots, 2 * (size_t)have), COMMIT_FIRST_SLOTS), chunk->slots);
     /* Two threads may do this at once: the call has the same effect twice. */
     if (!hakmem_os_commit(arena_slot_start(chunk, have), (size_t)(want - have) << SLOT_SHIFT)) {
-        if (want == slots ||
-            !hakmem_os_commit(arena_slot_start(chunk, have), (size_t)(slots - have) << SLOT_SHIFT)) {
+        if (want == slots || !hakmem_os_commit(arena_slot_start(chunk, have), (size_t)(slots - have) << SLOT_SHIFT)) {
             return false;
         }
         want = slots;
     }
     /* The prefix only grows while anyone owns a slot of the chunk, and the caller does. */
-    while (have < want && !atomic_compare_exchange_weak_explicit(&chunk->committed, &have, want,
-                                                                 memory_order_release, memory_order_acquire)) {
+    while (have < want && !atomic_compare_exchange_weak_explicit(&chunk->committed, &have, want, memory_order_release,
+                                                                 memory_order_acquire)) {
     }
     return true;
 }

@@ -27,7 +27,7 @@ enum {
 /* What a slot's owner word says when it is not a heap's address (heaps are aligned to 64, so these are none). A heap's
  * address with OWNER_PARKED_BIT is a page that its owner parked: then every free is a CAS, the owner's too. */
 enum {
-    OWNER_NONE = 0,        /* free, or never used */
+    OWNER_NONE = 0, /* free, or never used */
     OWNER_PARKED_BIT = 1,
     OWNER_LARGE = 2,       /* the first slot of a large block */
     OWNER_LARGE_FREED = 4, /* was one; tells a double free from a wild pointer until the slot is used again */
@@ -51,10 +51,10 @@ typedef struct hakmem_chunk_s {
     _Atomic uint32_t committed; /* slots of the prefix that can be touched */
     _Atomic uint32_t run_limit; /* a run of so many slots was not found since the last release; else UINT32_MAX */
     bool active;                /* under the arena's lock: false before first use and once given back */
-    _Alignas(CACHE_LINE) hakmem_slot_bits_t empty;    /* free and resident: what was there may still be there */
-    _Alignas(CACHE_LINE) hakmem_slot_bits_t released; /* free, purged, zero */
-    _Alignas(CACHE_LINE) hakmem_slot_bits_t unused;   /* never used since the chunk was made, zero */
-    _Alignas(CACHE_LINE) hakmem_slot_bits_t aged;     /* of `empty`: those that were so at the last purge already */
+    _Alignas(CACHE_LINE) hakmem_slot_bits_t empty;     /* free and resident: what was there may still be there */
+    _Alignas(CACHE_LINE) hakmem_slot_bits_t released;  /* free, purged, zero */
+    _Alignas(CACHE_LINE) hakmem_slot_bits_t unused;    /* never used since the chunk was made, zero */
+    _Alignas(CACHE_LINE) hakmem_slot_bits_t aged;      /* of `empty`: those that were so at the last purge already */
     _Alignas(CACHE_LINE) hakmem_slot_bits_t abandoned; /* first slots of pages that may be abandoned (an index only) */
     hakmem_slot_info_t info[CHUNK_SLOTS];
     hakmem_tiny_page_t pages[CHUNK_SLOTS];

@@ -80,8 +80,8 @@ HAKMEM_INLINE uint64_t remote_push(hakmem_thread_free_t *thread_free, char *star
          * writes to the blocks. Acquire on success: a pusher that moves PARKED to NOTIFIED reads page->heap and the
          * page's own line next, which the release in remote_try_state published. Not stronger: one word is all there
          * is to agree on. Relaxed on failure: the value is only tried again. */
-    } while (!atomic_compare_exchange_weak_explicit(thread_free, &old, word, memory_order_acq_rel,
-                                                    memory_order_relaxed));
+    } while (
+        !atomic_compare_exchange_weak_explicit(thread_free, &old, word, memory_order_acq_rel, memory_order_relaxed));
     *left = word;
     return old;
 }
@@ -122,8 +122,8 @@ HAKMEM_INLINE hakmem_block_t *remote_pop(hakmem_thread_free_t *thread_free, char
 
 /* Moves from one state to another and leaves the list alone. False if the page is in another state. On success `*word`
  * is what was left. */
-HAKMEM_INLINE bool remote_try_state(hakmem_thread_free_t *thread_free, hakmem_page_state_t from,
-                                    hakmem_page_state_t to, uint64_t *word) {
+HAKMEM_INLINE bool remote_try_state(hakmem_thread_free_t *thread_free, hakmem_page_state_t from, hakmem_page_state_t to,
+                                    uint64_t *word) {
     /* Relaxed: confirmed by the CAS. */
     uint64_t old = atomic_load_explicit(thread_free, memory_order_relaxed);
     while (remote_state(old) == from) {

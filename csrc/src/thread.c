@@ -129,9 +129,9 @@ void hakmem_tiny_heap_destroy(hakmem_tiny_heap_t *heap) {
             uintptr_t owner = owner_load(&chunk->info[slot]);
             hakmem_tiny_page_t *page = &chunk->pages[slot];
             uint64_t word;
-            bool ours = owner == (uintptr_t)heap ||
-                        (owner == ((uintptr_t)heap | OWNER_PARKED_BIT) &&
-                         remote_try_state(&page->thread_free, PAGE_PARKED, PAGE_OWNED, &word));
+            bool ours =
+                owner == (uintptr_t)heap || (owner == ((uintptr_t)heap | OWNER_PARKED_BIT) &&
+                                             remote_try_state(&page->thread_free, PAGE_PARKED, PAGE_OWNED, &word));
             if (ours) {
                 drop_page(page); /* clears the owner word of all its slots, so that none is met twice */
             }

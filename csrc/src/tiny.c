@@ -16,9 +16,7 @@ static void *generic_on(hakmem_tiny_heap_t *heap, size_t size) {
 }
 
 HAKMEM_NOINLINE void *hakmem_tiny_malloc_generic(hakmem_tiny_heap_t *heap, size_t size) {
-    if (STATS && size <= 1024) {
-        stat_add(HAKMEM_COUNT_DIRECT_MISSES, 1);
-    }
+    stat_add(HAKMEM_COUNT_DIRECT_MISSES, size <= 1024);
     void *block = NULL;
     if (heap_is_real(heap)) {
         block = generic_on(heap, size);

@@ -36,10 +36,10 @@ HAKMEM_INLINE void *hakmem_tiny_malloc_direct(hakmem_tiny_heap_t *heap, size_t s
     hakmem_tiny_page_t *page = tiny_page_for(heap, size);
     void *block = page_pop(page);
     if (hakmem_likely(block != NULL)) {
-        if (STATS && size <= 1024) {
-            stat_add(HAKMEM_COUNT_DIRECT_HITS, 1);
+        if (STATS) { /* asked here, since a compiler keeps the relaxed load of an argument that nobody uses */
+            stat_add(HAKMEM_COUNT_DIRECT_HITS, size <= 1024);
+            stat_live((int64_t)page_block_size(page));
         }
-        stat_live((int64_t)page_block_size(page));
         return block;
     }
     return hakmem_tiny_malloc_generic(heap, size);
@@ -60,8 +60,10 @@ HAKMEM_INLINE void tiny_free_local(hakmem_tiny_page_t *page, void *p, size_t off
     }
     hakmem_block_t *block = p;
     uint32_t left;
-    stat_add(HAKMEM_COUNT_LOCAL_FREES, 1);
-    stat_live(-(int64_t)page_block_size(page));
+    if (STATS) {
+        stat_add(HAKMEM_COUNT_LOCAL_FREES, 1);
+        stat_live(-(int64_t)page_block_size(page));
+    }
     if (DUAL_LISTS) {
         block->next = page->local_free;
         page->local_free = block;

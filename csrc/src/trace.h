@@ -10,11 +10,11 @@ bool hakmem_trace_enabled(void); /* reads HAKMEM_TRACE once */
 /* "[hakmem] TAG where=0x… n=…" as one line on stderr. */
 void hakmem_trace_line(const char *tag, const void *where, uint64_t number);
 
-#define HAKMEM_TRACE(tag, where, number)                                 \
-    do {                                                                 \
-        if (DEBUG_BUILD && hakmem_trace_enabled()) {                     \
-            hakmem_trace_line(tag, where, (uint64_t)(number));           \
-        }                                                                \
+#define HAKMEM_TRACE(tag, where, number)                                                                               \
+    do {                                                                                                               \
+        if (DEBUG_BUILD && hakmem_trace_enabled()) {                                                                   \
+            hakmem_trace_line(tag, where, (uint64_t)(number));                                                         \
+        }                                                                                                              \
     } while (0)
 
 #endif
