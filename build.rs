@@ -11,14 +11,17 @@ use std::path::{Path, PathBuf};
 const SOURCES: &[&str] = &[
     "abandoned.c",
     "failure.c",
+    "cache.c",
     "fatal.c",
     "free.c",
+    "frees.c",
     "heap.c",
     "huge.c",
     "large.c",
     "lock.c",
     "malloc.c",
     "meta.c",
+    "notice.c",
     "os_unix.c",
     "page.c",
     "page_arena.c",
@@ -39,7 +42,7 @@ struct Switch {
 
 const BOOL: &[&str] = &["0", "1"];
 
-fn switches() -> [Switch; 6] {
+fn switches() -> [Switch; 7] {
     let release = match env::var("PROFILE").as_deref() {
         Ok("debug") => "0",
         _ => "1",
@@ -48,6 +51,7 @@ fn switches() -> [Switch; 6] {
         Switch { name: "HAKMEM_USE_DIRECT_CACHE", values: BOOL, default: "1" },
         Switch { name: "HAKMEM_USE_DUAL_LISTS", values: BOOL, default: "1" },
         Switch { name: "HAKMEM_USE_BRANCH_HINTS", values: BOOL, default: "1" },
+        Switch { name: "HAKMEM_USE_BLOCK_CACHE", values: BOOL, default: "1" },
         Switch { name: "HAKMEM_BUILD_RELEASE", values: BOOL, default: release },
         Switch { name: "HAKMEM_STATS", values: BOOL, default: "0" },
         Switch { name: "HAKMEM_DIRECT_PAGES", values: &["129", "65"], default: "129" },
@@ -65,6 +69,19 @@ fn value_of(switch: &Switch) -> String {
     value
 }
 
+/// The inlined path is the block cache's; it needs a thread-local cell, hence `std`, and neither counts nor asserts.
+fn choose_fast_path() {
+    let wanted = value_of(&Switch { name: "HAKMEM_USE_RUST_FAST_PATH", values: BOOL, default: "1" }) == "1";
+    let possible = switches().iter().all(|switch| match switch.name {
+        "HAKMEM_USE_BLOCK_CACHE" | "HAKMEM_BUILD_RELEASE" => value_of(switch) == "1",
+        "HAKMEM_STATS" => value_of(switch) == "0",
+        _ => true,
+    });
+    if wanted && possible && env::var_os("CARGO_FEATURE_STD").is_some() {
+        println!("cargo::rustc-cfg=hakmem_rust_fast_path");
+    }
+}
+
 fn compile_core(csrc: &Path) {
     let unix = env::var_os("CARGO_CFG_UNIX").is_some();
     let bits = env::var("CARGO_CFG_TARGET_POINTER_WIDTH").unwrap_or_default();
@@ -80,6 +97,7 @@ fn compile_core(csrc: &Path) {
     for switch in switches() {
         build.define(switch.name, value_of(&switch).as_str());
     }
+    choose_fast_path();
     println!("cargo::rerun-if-env-changed=HAKMEM_WERROR");
     if env::var("HAKMEM_WERROR").is_ok_and(|v| v == "1") {
         build.flags(["-Wall", "-Wextra", "-Wshadow", "-Wstrict-prototypes", "-Wconversion", "-Wno-sign-conversion"]);
@@ -123,6 +141,7 @@ fn main() {
     let csrc = root.join("csrc");
     println!("cargo::rerun-if-changed=build.rs");
     println!("cargo::rerun-if-changed=csrc");
+    println!("cargo::rustc-check-cfg=cfg(hakmem_rust_fast_path)");
     // Under Miri no C can run: everything goes to `System` there.
     if env::var_os("CARGO_CFG_MIRI").is_none() {
         compile_core(&csrc);

@@ -5,7 +5,9 @@ use core::alloc::{GlobalAlloc, Layout};
 #[cfg(not(miri))]
 use crate::ffi;
 #[cfg(not(miri))]
-use crate::layout::{route, same_class, Route};
+use crate::layout::{class_of, route, same_class, Route};
+#[cfg(hakmem_rust_fast_path)]
+use crate::layout::{table_class_of, TABLE_MAX};
 
 /// The allocator, to be used as `#[global_allocator]`. It has no state of its own: every value is the same allocator.
 ///
@@ -35,6 +37,11 @@ unsafe impl GlobalAlloc for Hakmem {
     #[inline]
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         match route(layout) {
+            #[cfg(hakmem_rust_fast_path)]
+            Route::Tiny(rounded) if rounded <= TABLE_MAX => {
+                // SAFETY: a class of the table has a bin; C takes what is left as below.
+                unsafe { crate::fast::pop(table_class_of(rounded)).unwrap_or_else(|| crate::fast::alloc_in_c(rounded)) }
+            }
             // SAFETY: `rounded` is at most MEDIUM_MAX and a multiple of the alignment.
             Route::Tiny(rounded) | Route::Medium(rounded) => unsafe { ffi::hakmem_alloc_page_block(rounded).cast() },
             // SAFETY: a layout's alignment is a power of two.
@@ -45,8 +52,18 @@ unsafe impl GlobalAlloc for Hakmem {
     #[inline]
     unsafe fn dealloc(&self, ptr: *mut u8, layout: Layout) {
         match route(layout) {
-            // SAFETY: the block came from `alloc` with this layout, so from a one-slot page.
-            Route::Tiny(_) => unsafe { ffi::hakmem_free_tiny(ptr.cast()) },
+            #[cfg(hakmem_rust_fast_path)]
+            Route::Tiny(rounded) if rounded <= TABLE_MAX => {
+                let class = table_class_of(rounded);
+                // SAFETY: a class of the table has a bin; C takes what is left as below.
+                unsafe {
+                    if !crate::fast::push(ptr, class) {
+                        ffi::hakmem_free_tiny(ptr.cast(), class as u32);
+                    }
+                }
+            }
+            // SAFETY: the block came from `alloc` with this layout, so from a one-slot page of this class.
+            Route::Tiny(rounded) => unsafe { ffi::hakmem_free_tiny(ptr.cast(), class_of(rounded) as u32) },
             // SAFETY: the block came from hakmem.
             Route::Medium(_) | Route::Large => unsafe { ffi::hakmem_free(ptr.cast()) },
         }

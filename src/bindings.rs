@@ -2,6 +2,7 @@ pub const HAKMEM_TINY_MAX: u32 = 8192;
 pub const HAKMEM_MEDIUM_MAX: u32 = 65536;
 pub const HAKMEM_LARGE_MAX: u32 = 16777216;
 pub const HAKMEM_CLASS_COUNT: u32 = 88;
+pub const HAKMEM_CACHE_CLASSES: u32 = 64;
 unsafe extern "C" {
     pub fn hakmem_malloc(size: usize) -> *mut ::core::ffi::c_void;
 }
@@ -56,7 +57,7 @@ unsafe extern "C" {
     ) -> *mut ::core::ffi::c_void;
 }
 unsafe extern "C" {
-    pub fn hakmem_free_tiny(p: *mut ::core::ffi::c_void);
+    pub fn hakmem_free_tiny(p: *mut ::core::ffi::c_void, size_class: u32);
 }
 unsafe extern "C" {
     pub fn hakmem_realloc_aligned(
@@ -83,6 +84,68 @@ unsafe extern "C" {
         heap: *mut hakmem_tiny_heap_t,
         size: usize,
     ) -> *mut ::core::ffi::c_void;
+}
+#[repr(C)]
+#[derive(Debug, Copy, Clone)]
+pub struct hakmem_cache_bin_t {
+    pub top: *mut *mut ::core::ffi::c_void,
+    pub limit: *mut *mut ::core::ffi::c_void,
+}
+#[allow(clippy::unnecessary_operation, clippy::identity_op)]
+const _: () = {
+    [
+        "Size of hakmem_cache_bin_t",
+    ][::core::mem::size_of::<hakmem_cache_bin_t>() - 16usize];
+    [
+        "Alignment of hakmem_cache_bin_t",
+    ][::core::mem::align_of::<hakmem_cache_bin_t>() - 8usize];
+    [
+        "Offset of field: hakmem_cache_bin_t::top",
+    ][::core::mem::offset_of!(hakmem_cache_bin_t, top) - 0usize];
+    [
+        "Offset of field: hakmem_cache_bin_t::limit",
+    ][::core::mem::offset_of!(hakmem_cache_bin_t, limit) - 8usize];
+};
+#[repr(C)]
+#[derive(Debug, Copy, Clone)]
+pub struct hakmem_cache_t {
+    pub bins: [hakmem_cache_bin_t; 64usize],
+}
+#[allow(clippy::unnecessary_operation, clippy::identity_op)]
+const _: () = {
+    ["Size of hakmem_cache_t"][::core::mem::size_of::<hakmem_cache_t>() - 1024usize];
+    ["Alignment of hakmem_cache_t"][::core::mem::align_of::<hakmem_cache_t>() - 8usize];
+    [
+        "Offset of field: hakmem_cache_t::bins",
+    ][::core::mem::offset_of!(hakmem_cache_t, bins) - 0usize];
+};
+unsafe extern "C" {
+    pub static hakmem_closed_cache: hakmem_cache_t;
+}
+unsafe extern "C" {
+    pub fn hakmem_thread_cache(
+        on_exit: ::core::option::Option<unsafe extern "C" fn()>,
+    ) -> *mut hakmem_cache_t;
+}
+#[repr(C)]
+#[derive(Debug, Copy, Clone)]
+pub struct hakmem_range_t {
+    pub base: usize,
+    pub bytes: usize,
+}
+#[allow(clippy::unnecessary_operation, clippy::identity_op)]
+const _: () = {
+    ["Size of hakmem_range_t"][::core::mem::size_of::<hakmem_range_t>() - 16usize];
+    ["Alignment of hakmem_range_t"][::core::mem::align_of::<hakmem_range_t>() - 8usize];
+    [
+        "Offset of field: hakmem_range_t::base",
+    ][::core::mem::offset_of!(hakmem_range_t, base) - 0usize];
+    [
+        "Offset of field: hakmem_range_t::bytes",
+    ][::core::mem::offset_of!(hakmem_range_t, bytes) - 8usize];
+};
+unsafe extern "C" {
+    pub static mut hakmem_block_range: hakmem_range_t;
 }
 unsafe extern "C" {
     pub fn hakmem_purge();

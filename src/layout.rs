@@ -31,12 +31,11 @@ pub(crate) enum Route {
     Large,
 }
 
-/// The route of a layout. A size of zero counts as one byte.
+/// The route of a layout whose size is not zero, as `GlobalAlloc` promises.
 #[inline(always)]
 pub(crate) const fn route(layout: Layout) -> Route {
-    // A layout's size, rounded up to its alignment, does not overflow; zero would become zero and lose the alignment.
-    let size = if layout.size() == 0 { 1 } else { layout.size() };
-    let rounded = (size + layout.align() - 1) & !(layout.align() - 1);
+    // A layout's size, rounded up to its alignment, does not overflow.
+    let rounded = (layout.size() + layout.align() - 1) & !(layout.align() - 1);
     if rounded <= TINY_MAX {
         Route::Tiny(rounded)
     } else if rounded <= MEDIUM_MAX {
@@ -46,11 +45,31 @@ pub(crate) const fn route(layout: Layout) -> Route {
     }
 }
 
-/// The class of a rounded size of at most [`MEDIUM_MAX`].
+/// Sizes up to here find their class in a table of bytes: three instructions where the arithmetic takes a dozen.
+pub(crate) const TABLE_MAX: usize = 1024;
+
+/// A constant, not a static: an index that is a constant folds, also in other crates.
+const CLASS_BY_WORDS: [u8; TABLE_MAX / 8] = {
+    let mut table = [0; TABLE_MAX / 8];
+    let mut i = 0;
+    while i < table.len() {
+        table[i] = class_of((i + 1) * 8) as u8;
+        i += 1;
+    }
+    table
+};
+
+/// The class of a rounded size from 1 to [`TABLE_MAX`]; any number otherwise.
 #[inline(always)]
+pub(crate) const fn table_class_of(size: usize) -> usize {
+    CLASS_BY_WORDS[(size.wrapping_sub(1) / 8) % CLASS_BY_WORDS.len()] as usize
+}
+
+/// The class of a rounded size from 1 to [`MEDIUM_MAX`].
+#[inline]
 pub(crate) const fn class_of(size: usize) -> usize {
     if size <= LINEAR_MAX {
-        return (size + 7) / 8 - (size != 0) as usize;
+        return (size - 1) / 8;
     }
     let last = size - 1;
     let top = last.ilog2() as usize;
@@ -85,6 +104,13 @@ mod tests {
     }
 
     #[test]
+    fn the_table_says_what_the_arithmetic_says() {
+        for size in 1..=TABLE_MAX {
+            assert_eq!(table_class_of(size), class_of(size), "{size}");
+        }
+    }
+
+    #[test]
     fn every_class_is_its_own_sizes_class() {
         for class in 0..CLASS_COUNT {
             assert_eq!(class_of(class_bytes(class)), class);
@@ -106,7 +132,7 @@ mod tests {
     fn rounding_to_the_alignment_aligns_every_block() {
         for shift in 0..=16 {
             let align = 1 << shift;
-            for size in (0..MEDIUM_MAX).step_by(if cfg!(miri) { 4099 } else { 7 }) {
+            for size in (1..MEDIUM_MAX).step_by(if cfg!(miri) { 4099 } else { 7 }) {
                 match route(layout(size, align)) {
                     Route::Tiny(rounded) | Route::Medium(rounded) => {
                         let bytes = class_bytes(class_of(rounded));
@@ -120,7 +146,7 @@ mod tests {
 
     #[test]
     fn routes_change_at_the_documented_sizes() {
-        assert_eq!(route(layout(0, 4096)), Route::Tiny(4096));
+        assert_eq!(route(layout(1, 4096)), Route::Tiny(4096));
         assert_eq!(route(layout(TINY_MAX, 8)), Route::Tiny(TINY_MAX));
         assert_eq!(route(layout(TINY_MAX + 1, 1)), Route::Medium(TINY_MAX + 1));
         assert_eq!(route(layout(MEDIUM_MAX, 1)), Route::Medium(MEDIUM_MAX));
@@ -140,7 +166,7 @@ mod tests {
     #[cfg_attr(miri, ignore = "crosses the FFI")]
     #[cfg(not(miri))]
     fn the_core_agrees_on_every_size() {
-        for size in 0..=MEDIUM_MAX {
+        for size in 1..=MEDIUM_MAX {
             // SAFETY: pure functions of their argument.
             unsafe {
                 assert_eq!(class_of(size), crate::ffi::hakmem_class_of(size) as usize, "{size}");

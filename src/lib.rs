@@ -25,6 +25,8 @@ extern crate alloc as alloc_crate;
 mod alloc;
 #[cfg(not(miri))]
 mod capi;
+#[cfg(hakmem_rust_fast_path)]
+mod fast;
 #[cfg(not(miri))]
 mod ffi;
 mod layout;

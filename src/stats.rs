@@ -107,11 +107,7 @@ impl Stats {
         let used = self.classes().filter(|class| class.live_blocks != 0);
         for (i, class) in used.enumerate() {
             let comma = if i == 0 { "" } else { "," };
-            write!(
-                out,
-                "{comma}{{\"block_bytes\":{},\"live_blocks\":{}}}",
-                class.block_bytes, class.live_blocks
-            )?;
+            write!(out, "{comma}{{\"block_bytes\":{},\"live_blocks\":{}}}", class.block_bytes, class.live_blocks)?;
         }
         out.write_str("]}")
     }

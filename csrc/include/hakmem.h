@@ -69,8 +69,8 @@ void *hakmem_alloc_page_block_zeroed(size_t size);
 void *hakmem_alloc_aligned(size_t size, size_t align);
 void *hakmem_alloc_aligned_zeroed(size_t size, size_t align);
 
-/* Frees a block whose size, rounded up to its alignment, was at most HAKMEM_TINY_MAX: saves looking for the first slot. */
-void hakmem_free_tiny(void *p);
+/* Frees a block whose size, rounded up to its alignment, was at most HAKMEM_TINY_MAX and of this class: saves looking it up. */
+void hakmem_free_tiny(void *p, uint32_t size_class);
 
 /* Resizes a block that was allocated through this interface with `old_size` and `align`, and will be freed through it with
  * `new_size`: stays in place only within the same class, or the same kind of large block. */
@@ -84,12 +84,43 @@ typedef struct hakmem_tiny_heap_s hakmem_tiny_heap_t;
 /* A new heap, or null. */
 hakmem_tiny_heap_t *hakmem_tiny_heap_create(void);
 
-/* Frees all blocks of the heap and the heap itself. Nobody may use or free any of its blocks from here on. */
+/* Gives the heap up, as a thread's end does with its own: what is empty goes back, blocks that the program still holds stay
+ * valid and are freed as ever. The heap itself must not be used again. */
 void hakmem_tiny_heap_destroy(hakmem_tiny_heap_t *heap);
 
 /* A block of at most HAKMEM_MEDIUM_MAX bytes (else null with EINVAL) from this heap, aligned as by hakmem_malloc.
  * hakmem_free takes it back, from any thread. */
 void *hakmem_tiny_heap_malloc(hakmem_tiny_heap_t *heap, size_t size);
+
+/* Block cache ------------------------------------------------------------------------------------------------------ */
+
+/* The part of a heap that callers may inline (src/fast.rs does): per class of at most HAKMEM_TINY_MAX bytes, a stack of freed
+ * blocks. Only the thread whose heap it is writes it; others read `top` to sum statistics, so that it is accessed with relaxed
+ * atomic loads and stores. `*top` is the block freed last, or null where there is none: the stack's lowest entry is a null that
+ * is never popped. `top == limit`: full. Before a thread has a heap it is empty and full at once, and read-only. */
+#define HAKMEM_CACHE_CLASSES 64
+typedef struct {
+    void **top;
+    void **limit;
+} hakmem_cache_bin_t;
+typedef struct {
+    hakmem_cache_bin_t bins[HAKMEM_CACHE_CLASSES];
+} hakmem_cache_t;
+
+/* What stands in before a thread has a heap. Never written. */
+extern const hakmem_cache_t hakmem_closed_cache;
+
+/* The calling thread's cache, made with its heap if need be; null where there is none to be had, or the build has no block
+ * cache. `on_exit` is called in this thread when its heap is given up: the pointer must not be used from then on. */
+hakmem_cache_t *hakmem_thread_cache(void (*on_exit)(void));
+
+/* The range in which nearly all blocks lie: hakmem_block_range.bytes from .base on; grows. A block may be elsewhere, then it goes
+ * through hakmem_free. Read with relaxed atomic loads. */
+typedef struct {
+    uintptr_t base;
+    size_t bytes;
+} hakmem_range_t;
+extern hakmem_range_t hakmem_block_range;
 
 /* Memory given back ------------------------------------------------------------------------------------------------ */
 

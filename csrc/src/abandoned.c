@@ -14,22 +14,31 @@ static uint64_t index_bit(const hakmem_tiny_page_t *page) {
 }
 
 bool hakmem_abandon(hakmem_tiny_page_t *page, hakmem_page_state_t from) {
-    uint32_t used = page_used(page);
-    page->flags.combined = 0;
-    atomic_fetch_add_explicit(&counts[page->size_class], 1, memory_order_relaxed);
-    atomic_fetch_add_explicit(&total, 1, memory_order_relaxed);
-    stat_add(HAKMEM_COUNT_PAGES_ABANDONED, 1);
-    /* The owner word before the state: afterwards a claimer may store its own, and the heap, whose address it holds, may
-     * serve another thread as soon as this one has let it go. */
-    owner_store_all(arena_page_info(page), OWNER_ABANDONED);
-    uint64_t word;
-    bool done = remote_try_state(&page->thread_free, from, PAGE_ABANDONED, &word);
-    HAKMEM_ASSERT(done);
-    (void)done;
-    /* Relaxed: the bit is an index. It may be set after the page was claimed again; who follows it then finds out. */
-    atomic_fetch_or_explicit(index_word(page), index_bit(page), memory_order_relaxed);
-    /* If every block was back before the CAS, no later push will notice. */
-    return remote_count(word) != used || !hakmem_claim(page);
+    for (;;) {
+        uint32_t used = page_used(page);
+        page->flags.combined = 0;
+        atomic_fetch_add_explicit(&counts[page->size_class], 1, memory_order_relaxed);
+        atomic_fetch_add_explicit(&total, 1, memory_order_relaxed);
+        stat_add(HAKMEM_COUNT_PAGES_ABANDONED, 1);
+        /* The owner word before the state: afterwards a claimer may store its own, and the heap, whose address it holds,
+         * may serve another thread as soon as this one has let it go. */
+        owner_store_all(arena_page_info(page), OWNER_ABANDONED);
+        uint64_t word = 0;
+        bool done = remote_try_state(&page->thread_free, from, PAGE_ABANDONED, &word);
+        HAKMEM_ASSERT(done);
+        (void)done;
+        /* Relaxed: the bit is an index. It may be set after the page was claimed again; who follows it then finds out. */
+        atomic_fetch_or_explicit(index_word(page), index_bit(page), memory_order_relaxed);
+        /* If every block was back before the CAS, no later push will notice. */
+        if (remote_count(word) != used || !hakmem_claim(page)) {
+            return true;
+        }
+        /* Claimed, but not always what was abandoned: another thread may have had the page in between, and used it. */
+        if (page_is_empty(page)) {
+            return false;
+        }
+        from = PAGE_OWNED;
+    }
 }
 
 bool hakmem_claim(hakmem_tiny_page_t *page) {
@@ -46,8 +55,7 @@ bool hakmem_claim(hakmem_tiny_page_t *page) {
 
 static bool is_of_class(hakmem_tiny_page_t *page, uint32_t size_class) {
     hakmem_slot_info_t *info = arena_page_info(page);
-    return owner_load(info) == OWNER_ABANDONED &&
-           atomic_load_explicit(&info->size_class, memory_order_relaxed) == size_class;
+    return owner_load(info) == OWNER_ABANDONED && slot_class(info) == size_class;
 }
 
 static bool looks_empty(hakmem_tiny_page_t *page) {

@@ -15,6 +15,10 @@
 #ifndef HAKMEM_USE_BRANCH_HINTS
 #define HAKMEM_USE_BRANCH_HINTS 1
 #endif
+/* A stack of freed blocks per class in front of the pages. */
+#ifndef HAKMEM_USE_BLOCK_CACHE
+#define HAKMEM_USE_BLOCK_CACHE 1
+#endif
 /* 1: no logic assertions and no trace, neither their text nor their code. Corruption checks stay. */
 #ifndef HAKMEM_BUILD_RELEASE
 #define HAKMEM_BUILD_RELEASE 1
@@ -46,6 +50,9 @@
 #if !HAKMEM_IS_BOOL_(HAKMEM_USE_BRANCH_HINTS)
 #error "HAKMEM_USE_BRANCH_HINTS must be 0 or 1"
 #endif
+#if !HAKMEM_IS_BOOL_(HAKMEM_USE_BLOCK_CACHE)
+#error "HAKMEM_USE_BLOCK_CACHE must be 0 or 1"
+#endif
 #if !HAKMEM_IS_BOOL_(HAKMEM_BUILD_RELEASE)
 #error "HAKMEM_BUILD_RELEASE must be 0 or 1"
 #endif
@@ -60,6 +67,7 @@ enum {
     DIRECT_CACHE = HAKMEM_USE_DIRECT_CACHE,
     DUAL_LISTS = HAKMEM_USE_DUAL_LISTS,
     BRANCH_HINTS = HAKMEM_USE_BRANCH_HINTS,
+    BLOCK_CACHE = HAKMEM_USE_BLOCK_CACHE,
     DEBUG_BUILD = !HAKMEM_BUILD_RELEASE,
     STATS = HAKMEM_STATS,
     DIRECT_PAGES = HAKMEM_DIRECT_PAGES,

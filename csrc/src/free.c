@@ -1,7 +1,15 @@
 /* Entry points that take memory back, and that ask about it. */
+#include "frees.h"
 #include "huge.h"
 #include "large.h"
-#include "tiny.h"
+
+/* A counting build keeps the live bytes; large blocks are counted in large.c. */
+static void count_free(void *p) {
+    hakmem_slot_info_t *info = &arena_chunk_of(p)->info[arena_slot_of(p)];
+    if (slot_class(info) < CLASS_COUNT) {
+        stat_live(-(int64_t)size_class_bytes(slot_class(info)));
+    }
+}
 
 /* Null, a block in a region after the first, a mapping of its own, or nothing of ours. */
 static HAKMEM_NOINLINE void free_elsewhere(void *p) {
@@ -9,9 +17,50 @@ static HAKMEM_NOINLINE void free_elsewhere(void *p) {
         return;
     }
     if (hakmem_arena_contains_slow(p)) {
+        if (STATS) {
+            count_free(p);
+        }
         hakmem_tiny_free(p);
     } else {
         hakmem_huge_free(p);
+    }
+}
+
+/* Where the bin is full, or there is none. */
+static HAKMEM_NOINLINE void free_uncached(void *p, uint32_t size_class) {
+    hakmem_tiny_heap_t *heap = hakmem_thread_heap;
+    if (heap_is_real(heap)) {
+        hakmem_flush_overflow(heap, size_class);
+        if (cache_push(&heap->cache, size_class, p)) {
+            return;
+        }
+    }
+    hakmem_tiny_free(p);
+}
+
+/* ceil(2^64 / size) of the classes that have a bin; see page_is_block_offset. */
+#define DIVISOR(size) (UINT64_MAX / (size) + 1)
+#define DIVISORS_8(base, step)                                                                                         \
+    DIVISOR((base) + (step)), DIVISOR((base) + 2 * (step)), DIVISOR((base) + 3 * (step)),                              \
+        DIVISOR((base) + 4 * (step)), DIVISOR((base) + 5 * (step)), DIVISOR((base) + 6 * (step)),                      \
+        DIVISOR((base) + 7 * (step)), DIVISOR((base) + 8 * (step))
+static const uint64_t class_divisors[HAKMEM_CACHE_CLASSES] = {
+    DIVISORS_8(0, 8),    DIVISORS_8(64, 8),     DIVISORS_8(128, 16),   DIVISORS_8(256, 32),
+    DIVISORS_8(512, 64), DIVISORS_8(1024, 128), DIVISORS_8(2048, 256), DIVISORS_8(4096, 512),
+};
+
+/* Pushes a block on its class's bin. That it begins a block is checked here, that its page is in use when it leaves the bin. */
+HAKMEM_INLINE void free_cached(void *p, uint32_t size_class) {
+    uint64_t divisor = class_divisors[size_class];
+    if (hakmem_unlikely(((uintptr_t)p & (SLOT_BYTES - 1)) * divisor >= divisor)) {
+        hakmem_invalid_free(p);
+    }
+    hakmem_cache_t *cache = &hakmem_thread_heap->cache;
+    if (hakmem_unlikely(cache_has_on_top(cache, size_class, p))) {
+        hakmem_double_free(p);
+    }
+    if (hakmem_unlikely(!cache_push(cache, size_class, p))) {
+        free_uncached(p, size_class);
     }
 }
 
@@ -20,15 +69,31 @@ void hakmem_free(void *p) {
         free_elsewhere(p);
         return;
     }
-    hakmem_tiny_free(p);
+    if (STATS) {
+        count_free(p);
+    }
+    uint32_t size_class = slot_class(&arena_chunk_of(p)->info[arena_slot_of(p)]);
+    if (BLOCK_CACHE && hakmem_likely(size_class < HAKMEM_CACHE_CLASSES)) {
+        free_cached(p, size_class);
+    } else {
+        hakmem_tiny_free(p);
+    }
 }
 
-void hakmem_free_tiny(void *p) {
+void hakmem_free_tiny(void *p, uint32_t size_class) {
     if (hakmem_unlikely(!arena_contains_fast(p))) {
         free_elsewhere(p);
         return;
     }
-    tiny_free_one_slot(p);
+    if (STATS) {
+        count_free(p);
+    }
+    if (BLOCK_CACHE) {
+        HAKMEM_ASSERT(slot_class(&arena_chunk_of(p)->info[arena_slot_of(p)]) == size_class);
+        free_cached(p, size_class);
+    } else {
+        tiny_free_one_slot(p);
+    }
 }
 
 void hakmem_free_sized(void *p, size_t size) {

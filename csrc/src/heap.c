@@ -13,6 +13,7 @@ const hakmem_tiny_page_t hakmem_empty_page;
 #define E8 E1, E1, E1, E1, E1, E1, E1, E1
 #define E64 E8, E8, E8, E8, E8, E8, E8, E8
 const hakmem_tiny_heap_t hakmem_empty_heap = {
+    .cache = {HAKMEM_CLOSED_BINS},
 #if HAKMEM_DIRECT_PAGES == 129
     .pages_direct = {E64, E64, E1},
 #else
@@ -49,9 +50,15 @@ void hakmem_tiny_rebuild_direct_cache(hakmem_tiny_heap_t *heap) {
 }
 
 void hakmem_tiny_heap_init(hakmem_tiny_heap_t *heap) {
-    /* All but `pending`, which late pushers into inherited pages may be reading. */
-    memset(heap, 0, offsetof(hakmem_tiny_heap_t, pending));
+    /* Field by field: late pushers into inherited pages may be reading `pending`, and sums over all heaps the cache. */
+    hakmem_cache_close(&heap->cache);
+    memset(heap->size_classes, 0, sizeof heap->size_classes);
+    heap->l0_count = 0;
     heap->calls_to_tick = HEAP_TICK_CALLS;
+    heap->epoch = heap->l0_used_epoch = 0;
+    heap->epoch_began_ms = 0;
+    heap->retired_bytes = 0;
+    heap->on_exit = NULL;
     hakmem_tiny_rebuild_direct_cache(heap);
     /* Release: pairs with the acquire of a pusher that reads the open list; it may be an inherited page's. */
     atomic_store_explicit(&heap->pending, NULL, memory_order_release);
@@ -149,7 +156,7 @@ static hakmem_tiny_page_t *make_page(hakmem_tiny_heap_t *heap, uint32_t size_cla
         /* Relaxed: published by the owner word below. */
         atomic_store_explicit(&info->first, (uint16_t)run.slot, memory_order_relaxed);
         atomic_store_explicit(&info->length, (uint16_t)run.length, memory_order_relaxed);
-        atomic_store_explicit(&info->size_class, size_class, memory_order_relaxed);
+        slot_set_class(info, size_class + 1);
         owner_store(info, (uintptr_t)heap);
     }
     stat_add(HAKMEM_COUNT_PAGES_MADE, 1);
@@ -162,6 +169,9 @@ void hakmem_heap_release_page(hakmem_tiny_heap_t *heap, hakmem_tiny_page_t *page
     uint32_t slot = arena_page_slot(page);
     uint32_t length = atomic_load_explicit(&chunk->info[slot].length, memory_order_relaxed);
     owner_store_all(&chunk->info[slot], OWNER_NONE);
+    for (uint32_t i = 0; i < length; i++) {
+        slot_set_class(&chunk->info[slot + i], 0);
+    }
     stat_add(HAKMEM_COUNT_PAGES_RETIRED, 1);
     if (length == 1) {
         release_slot(heap, chunk, slot);
@@ -194,7 +204,10 @@ static bool park(hakmem_tiny_heap_t *heap, hakmem_tiny_page_t *page) {
     return false;
 }
 
+/* A page that is the caller's by its CAS, and may have been any heap's before. */
 static void enqueue_woken(hakmem_tiny_heap_t *heap, hakmem_tiny_page_t *page) {
+    /* Relaxed: pushers read it after an acquire of a word that a later release of ours (park, abandon) has left. */
+    atomic_store_explicit(&page->heap, heap, memory_order_relaxed);
     owner_store_all(arena_page_info(page), (uintptr_t)heap);
     page->flags.is_full = 0;
     /* Last: it has few free blocks now and gathers more until its turn comes. */
@@ -215,8 +228,6 @@ void hakmem_heap_take_notified(hakmem_tiny_heap_t *heap, hakmem_tiny_page_t *pag
     bool notified = remote_try_state(&page->thread_free, PAGE_NOTIFIED, PAGE_OWNED, &word);
     HAKMEM_ASSERT(notified);
     (void)notified;
-    /* Relaxed: read by pushers after an acquire that a later release of ours precedes. */
-    atomic_store_explicit(&page->heap, heap, memory_order_relaxed);
     enqueue_woken(heap, page);
     page->flags.has_remote_frees = 1; /* collected when the page is next allocated from, or freed into */
     if (page_is_empty(page)) {
@@ -311,7 +322,6 @@ static void release_retired(hakmem_tiny_heap_t *heap, bool all) {
 /* A page's owner comes, or goes --------------------------------------------------------------------------------------------*/
 
 void hakmem_heap_adopt(hakmem_tiny_heap_t *heap, hakmem_tiny_page_t *page) {
-    atomic_store_explicit(&page->heap, heap, memory_order_relaxed); /* as in hakmem_heap_take_notified */
     enqueue_woken(heap, page);
     hakmem_tiny_collect_frees(page);
     stat_add(HAKMEM_COUNT_PAGES_RECLAIMED, 1);
@@ -359,15 +369,6 @@ void hakmem_heap_abandon_all(hakmem_tiny_heap_t *heap) {
     release_l0(heap);
 }
 
-void hakmem_heap_forget_queues(hakmem_tiny_heap_t *heap) {
-    for (uint32_t c = 0; c < CLASS_COUNT; c++) {
-        heap->size_classes[c] = (hakmem_page_queue_t){NULL, NULL};
-    }
-    hakmem_tiny_rebuild_direct_cache(heap);
-    heap->retired_bytes = 0;
-    release_l0(heap);
-}
-
 /* Finding a page --------------------------------------------------------------------------------------------------- */
 
 /* The first page of the queue, once it is one that has a free block; those that have none are parked on the way. */
@@ -405,13 +406,14 @@ hakmem_tiny_page_t *hakmem_heap_find_page(hakmem_tiny_heap_t *heap, uint32_t siz
     return page;
 }
 
-void hakmem_heap_tick(hakmem_tiny_heap_t *heap) {
+bool hakmem_heap_tick(hakmem_tiny_heap_t *heap) {
     if (--heap->calls_to_tick != 0) {
-        return;
+        return false;
     }
     heap->calls_to_tick = HEAP_TICK_CALLS;
     uint64_t now = hakmem_os_now_ms();
-    if (now - heap->epoch_began_ms >= HEAP_EPOCH_MS) {
+    bool new_epoch = now - heap->epoch_began_ms >= HEAP_EPOCH_MS;
+    if (new_epoch) {
         heap->epoch_began_ms = now;
         heap->epoch++;
         release_retired(heap, false);
@@ -421,4 +423,5 @@ void hakmem_heap_tick(hakmem_tiny_heap_t *heap) {
         release_emptied_abandoned(heap);
     }
     hakmem_pool_tick(now);
+    return new_epoch;
 }

@@ -8,7 +8,7 @@
 #ifndef HAKMEM_HEAP_H
 #define HAKMEM_HEAP_H
 
-#include "../include/hakmem.h"
+#include "cache.h"
 #include "shared_pool.h"
 
 typedef struct {
@@ -23,8 +23,9 @@ enum {
 };
 
 struct hakmem_tiny_heap_s {
+    _Alignas(CACHE_LINE) hakmem_cache_t cache; /* first: src/fast.rs knows the heap by its address */
     /* By size: the first page of the class's queue, or the static empty page (spec: phase 1). */
-    _Alignas(CACHE_LINE) hakmem_tiny_page_t *pages_direct[DIRECT_PAGES];
+    hakmem_tiny_page_t *pages_direct[DIRECT_PAGES];
     hakmem_page_queue_t size_classes[CLASS_COUNT];
 
     char *l0_slots[L0_SLOTS]; /* last in first out; resident */
@@ -36,15 +37,19 @@ struct hakmem_tiny_heap_s {
     uint64_t epoch_began_ms;
     size_t retired_bytes; /* touched bytes of pages with is_retired */
 
-    struct hakmem_tiny_heap_s *next_free; /* under the heaps lock */
-    bool serves_thread;                   /* is some thread's own; constant while in use */
+    hakmem_cache_books_t books;
+    void (*on_exit)(void); /* who has a copy of this heap's address and wants to know when it ends */
+
+    struct hakmem_tiny_heap_s *next_of_all; /* constant once linked; see thread.h */
+    struct hakmem_tiny_heap_s *next_free;   /* under the heaps lock */
+    bool serves_thread;                     /* is some thread's own; constant while in use */
 
     /* Pages that other threads gave notice of; a stack, pushed by CAS and taken whole. HEAP_CLOSED: nobody will look. A
      * line of its own: other threads write it. */
     _Alignas(CACHE_LINE) _Atomic(hakmem_tiny_page_t *) pending;
 };
 
-_Static_assert(offsetof(hakmem_tiny_heap_t, pages_direct) == 0, "the fast path adds no offset");
+_Static_assert(offsetof(hakmem_tiny_heap_t, cache) == 0, "a heap's address is its cache's");
 _Static_assert(sizeof(((hakmem_tiny_heap_t *)0)->pages_direct) == DIRECT_PAGES * sizeof(void *),
                "1,032 B per heap at 129 entries");
 
@@ -67,7 +72,8 @@ HAKMEM_INLINE bool hakmem_tiny_is_local_page(hakmem_tiny_page_t *page) {
     return owner_load(arena_page_info(page)) == (uintptr_t)hakmem_thread_heap;
 }
 
-/* Makes a heap ready for use; all of its former contents are forgotten (spec name). The struct is 64-aligned. */
+/* Makes a heap ready for use; its former pages and blocks are forgotten (spec name). The struct is 64-aligned, and zero before
+ * its first use. Its cache is closed. */
 void hakmem_tiny_heap_init(hakmem_tiny_heap_t *heap);
 
 /* Fills the direct cache from all queues; sets the entries of one class (spec names). */
@@ -103,10 +109,7 @@ void hakmem_heap_release_empty(hakmem_tiny_heap_t *heap);
 /* Takes every page out of its queue, gives the empty ones up and abandons the others; gives the slots at hand up. */
 void hakmem_heap_abandon_all(hakmem_tiny_heap_t *heap);
 
-/* Forgets every queue, without giving the pages up, and gives the slots at hand up. For a heap that is destroyed. */
-void hakmem_heap_forget_queues(hakmem_tiny_heap_t *heap);
-
-/* Now and then, from slow paths: notices time passing. */
-void hakmem_heap_tick(hakmem_tiny_heap_t *heap);
+/* Now and then, from slow paths: notices time passing. True: a new epoch began. */
+bool hakmem_heap_tick(hakmem_tiny_heap_t *heap);
 
 #endif

@@ -18,9 +18,26 @@ static HAKMEM_NOINLINE void *large_block(size_t size, size_t align, bool clear) 
     return p;
 }
 
+/* The live bytes of a counting build; nothing in any other. */
+HAKMEM_INLINE void *page_block(hakmem_tiny_heap_t *heap, size_t size) {
+    void *p = tiny_malloc(heap, size);
+    if (STATS && p != NULL) {
+        stat_live((int64_t)size_class_bytes(size_class_of(size)));
+    }
+    return p;
+}
+
+HAKMEM_INLINE void *page_block_zeroed(hakmem_tiny_heap_t *heap, size_t size) {
+    void *p = hakmem_tiny_calloc(heap, size);
+    if (STATS && p != NULL) {
+        stat_live((int64_t)size_class_bytes(size_class_of(size)));
+    }
+    return p;
+}
+
 void *hakmem_malloc(size_t size) {
     if (hakmem_likely(size <= HAKMEM_MEDIUM_MAX)) {
-        return hakmem_tiny_malloc_direct(hakmem_thread_heap, size_class_round_c(size));
+        return page_block(hakmem_thread_heap, size_class_round_c(size));
     }
     return large_block(size, 1, false);
 }
@@ -31,17 +48,17 @@ void *hakmem_calloc(size_t count, size_t size) {
         return hakmem_out_of_memory(SIZE_MAX, 1);
     }
     if (total <= HAKMEM_MEDIUM_MAX) {
-        return hakmem_tiny_calloc(hakmem_thread_heap, size_class_round_c(total));
+        return page_block_zeroed(hakmem_thread_heap, size_class_round_c(total));
     }
     return large_block(total, 1, true);
 }
 
 void *hakmem_alloc_page_block(size_t size) {
-    return hakmem_tiny_malloc_direct(hakmem_thread_heap, size);
+    return page_block(hakmem_thread_heap, size);
 }
 
 void *hakmem_alloc_page_block_zeroed(size_t size) {
-    return hakmem_tiny_calloc(hakmem_thread_heap, size);
+    return page_block_zeroed(hakmem_thread_heap, size);
 }
 
 /* Whether the request fits a class: then the size, rounded up to the alignment, is all that counts. */
@@ -51,14 +68,14 @@ static bool fits_page(size_t size, size_t align) {
 
 void *hakmem_alloc_aligned(size_t size, size_t align) {
     if (fits_page(size, align)) {
-        return hakmem_tiny_malloc_direct(hakmem_thread_heap, align_up(size, align));
+        return page_block(hakmem_thread_heap, align_up(size, align));
     }
     return large_block(size, align, false);
 }
 
 void *hakmem_alloc_aligned_zeroed(size_t size, size_t align) {
     if (fits_page(size, align)) {
-        return hakmem_tiny_calloc(hakmem_thread_heap, align_up(size, align));
+        return page_block_zeroed(hakmem_thread_heap, align_up(size, align));
     }
     return large_block(size, align, true);
 }
@@ -95,5 +112,10 @@ void *hakmem_tiny_heap_malloc(hakmem_tiny_heap_t *heap, size_t size) {
         errno = EINVAL;
         return NULL;
     }
-    return hakmem_tiny_malloc_direct(heap, size_class_round_c(size));
+    void *p =
+        hakmem_tiny_malloc_direct(heap, size_class_round_c(size)); /* no cache: its user is not its blocks' only one */
+    if (STATS && p != NULL) {
+        stat_live((int64_t)page_block_size(hakmem_tiny_ptr_to_page(p)));
+    }
+    return p;
 }

@@ -14,8 +14,9 @@ void *hakmem_os_reserve(size_t size, size_t align);
 /* Makes reserved memory usable; it reads as zero. False if refused; then nothing has changed. */
 bool hakmem_os_commit(void *p, size_t size);
 
-/* Takes memory back so that it cannot be touched and costs nothing; the address space stays reserved. */
-void hakmem_os_decommit(void *p, size_t size);
+/* Takes memory back so that it cannot be touched and costs nothing; the address space stays reserved. False if refused; then
+ * nothing has changed. */
+bool hakmem_os_decommit(void *p, size_t size);
 
 /* Gives the contents back to the system; the memory stays usable. True: it reads as zero from now on. False: the
  * system kept the contents (locked memory, an emulator). */
@@ -34,6 +35,9 @@ size_t hakmem_os_address_limit(void);
 
 /* Milliseconds of a monotonic clock that is cheap to read and may be some milliseconds coarse. */
 uint64_t hakmem_os_now_ms(void);
+
+/* Lets other threads run. */
+void hakmem_os_yield(void);
 
 /* Debug builds: let `skip` calls that can be refused pass, refuse the next `count`, then pass again. Release builds
  * ignore it. For tests of exhaustion; hakmem_os_calls() numbers the calls so far that can be refused. */

@@ -2,6 +2,7 @@
 #include "os.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <time.h>
@@ -128,18 +129,21 @@ bool hakmem_os_commit(void *p, size_t size) {
     return ok;
 }
 
-void hakmem_os_decommit(void *p, size_t size) {
+bool hakmem_os_decommit(void *p, size_t size) {
+    if (size == 0) {
+        return true;
+    }
     int kept = errno;
     /* A fresh mapping over the old one also gives back what the system had promised, which madvise does not. */
-    if (mmap(p, size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0) == MAP_FAILED) {
-        madvise(p, size, MADV_DONTNEED);
-    }
+    bool ok = !refused() &&
+              mmap(p, size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0) != MAP_FAILED;
 #ifdef MADV_NOHUGEPAGE
-    else {
+    if (ok) {
         madvise(p, size, MADV_NOHUGEPAGE); /* or it could not join the rest of its region */
     }
 #endif
     errno = kept;
+    return ok;
 }
 
 bool hakmem_os_purge(void *p, size_t size) {
@@ -205,4 +209,8 @@ uint64_t hakmem_os_now_ms(void) {
     clock_gettime(CLOCK_MONOTONIC, &now);
 #endif
     return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+void hakmem_os_yield(void) {
+    sched_yield();
 }

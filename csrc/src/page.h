@@ -91,7 +91,9 @@ HAKMEM_INLINE bool page_has_free(const hakmem_tiny_page_t *page) {
 
 /* Owner only: whether the program holds no block of it, given what thread_free says now. */
 HAKMEM_INLINE bool page_is_empty(const hakmem_tiny_page_t *page) {
-    return remote_count(atomic_load_explicit(&page->thread_free, memory_order_relaxed)) == page_used(page);
+    /* Acquire: pairs with the release in remote_push. Who finds the page empty gives its memory away, and the pushers' last
+     * writes to it must come before those of the next user. */
+    return remote_count(atomic_load_explicit(&page->thread_free, memory_order_acquire)) == page_used(page);
 }
 
 /* Owner only: takes a block, or returns null. */

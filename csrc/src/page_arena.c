@@ -11,7 +11,14 @@
 /* The first commit of a chunk; it doubles from there, so that a chunk takes few calls and few mappings. */
 enum { COMMIT_FIRST_SLOTS = 16 };
 
-hakmem_region_t hakmem_regions[MAX_REGIONS];
+hakmem_range_t hakmem_block_range;
+
+/* The regions after the first. */
+typedef struct {
+    _Atomic uintptr_t base;
+    _Atomic size_t bytes;
+} region_t;
+static region_t regions[MAX_REGIONS];
 
 /* Release on append, acquire on read: who sees the count sees the entries, and the heads of the chunks. */
 static _Atomic uint32_t region_count;
@@ -29,8 +36,8 @@ static _Atomic size_t reserved_bytes;  /* relaxed: a figure */
 bool hakmem_arena_contains_slow(const void *p) {
     uint32_t count = atomic_load_explicit(&region_count, memory_order_acquire);
     for (uint32_t i = 1; i < count; i++) {
-        uintptr_t base = atomic_load_explicit(&hakmem_regions[i].base, memory_order_relaxed);
-        if ((uintptr_t)p - base < atomic_load_explicit(&hakmem_regions[i].bytes, memory_order_relaxed)) {
+        uintptr_t base = atomic_load_explicit(&regions[i].base, memory_order_relaxed);
+        if ((uintptr_t)p - base < atomic_load_explicit(&regions[i].bytes, memory_order_relaxed)) {
             return true;
         }
     }
@@ -57,7 +64,7 @@ size_t hakmem_arena_reserved_bytes(void) {
 static bool reserve_region(size_t least_bytes) {
     uint32_t count = atomic_load_explicit(&region_count, memory_order_relaxed);
     if (count == MAX_REGIONS) {
-        HAKMEM_TRACE("SP_META_CAPACITY_ERROR", hakmem_regions, MAX_REGIONS);
+        HAKMEM_TRACE("SP_META_CAPACITY_ERROR", regions, MAX_REGIONS);
         return false;
     }
     size_t limit = hakmem_os_address_limit();
@@ -74,7 +81,7 @@ static bool reserve_region(size_t least_bytes) {
     if (base == NULL) {
         return false;
     }
-    atomic_store_explicit(&hakmem_regions[count].base, (uintptr_t)base, memory_order_relaxed);
+    atomic_store_explicit(&regions[count].base, (uintptr_t)base, memory_order_relaxed);
     atomic_store_explicit(&region_count, count + 1, memory_order_release);
     atomic_fetch_add_explicit(&reserved_bytes, bytes, memory_order_relaxed);
     region_next = (uintptr_t)base;
@@ -91,8 +98,8 @@ static void set_free_bits(hakmem_chunk_t *chunk) {
             if (end < 64) {
                 bits &= (UINT64_C(1) << end) - 1;
             }
-            /* Release: pairs with the acquire of a claim; what was set up before is seen by who gets the slot. */
-            atomic_fetch_or_explicit(&chunk->unused[word], bits, memory_order_release);
+            /* Release for the acquire of a claim; seq_cst as one side of the pool's `available`. */
+            atomic_fetch_or_explicit(&chunk->unused[word], bits, memory_order_seq_cst);
         }
     }
 }
@@ -106,6 +113,16 @@ static hakmem_chunk_t *idle_chunk(uint32_t least) {
         }
     }
     return NULL;
+}
+
+/* Lets pointers up to region_next be looked up. */
+static void grow_region(uint32_t index) {
+    uintptr_t base = atomic_load_explicit(&regions[index].base, memory_order_relaxed);
+    if (index == 0) {
+        __atomic_store_n(&hakmem_block_range.base, base, __ATOMIC_RELAXED);
+        __atomic_store_n(&hakmem_block_range.bytes, region_next - base, __ATOMIC_RELAXED);
+    }
+    atomic_store_explicit(&regions[index].bytes, region_next - base, memory_order_relaxed);
 }
 
 static hakmem_chunk_t *make_chunk(uint32_t least) {
@@ -129,9 +146,7 @@ static hakmem_chunk_t *make_chunk(uint32_t least) {
     chunk->index = count;
     chunk->slots = (uint32_t)(bytes >> SLOT_SHIFT);
     atomic_store_explicit(&chunk->committed, first, memory_order_relaxed);
-    hakmem_region_t *region = &hakmem_regions[atomic_load_explicit(&region_count, memory_order_relaxed) - 1];
-    atomic_store_explicit(&region->bytes, region_next - atomic_load_explicit(&region->base, memory_order_relaxed),
-                          memory_order_relaxed);
+    grow_region(atomic_load_explicit(&region_count, memory_order_relaxed) - 1);
     chunks[count] = chunk;
     atomic_store_explicit(&chunk_count, count + 1, memory_order_release);
     idle_chunks++;
@@ -155,16 +170,19 @@ hakmem_chunk_t *hakmem_arena_add_chunk(uint32_t least) {
     return chunk;
 }
 
-void hakmem_arena_retire_chunk(hakmem_chunk_t *chunk) {
+bool hakmem_arena_retire_chunk(hakmem_chunk_t *chunk) {
     hakmem_lock(HAKMEM_LOCK_ARENA);
     /* The caller owns every slot, so nobody commits here meanwhile. The head stays. */
     uint32_t committed = atomic_load_explicit(&chunk->committed, memory_order_relaxed);
-    atomic_store_explicit(&chunk->committed, HEAD_SLOTS, memory_order_relaxed);
-    hakmem_os_decommit(arena_slot_start(chunk, HEAD_SLOTS), (size_t)(committed - HEAD_SLOTS) << SLOT_SHIFT);
-    chunk->active = false;
-    idle_chunks++;
-    atomic_fetch_sub_explicit(&active_chunks, 1, memory_order_relaxed);
+    bool ok = hakmem_os_decommit(arena_slot_start(chunk, HEAD_SLOTS), (size_t)(committed - HEAD_SLOTS) << SLOT_SHIFT);
+    if (ok) {
+        atomic_store_explicit(&chunk->committed, HEAD_SLOTS, memory_order_relaxed);
+        chunk->active = false;
+        idle_chunks++;
+        atomic_fetch_sub_explicit(&active_chunks, 1, memory_order_relaxed);
+    }
     hakmem_unlock(HAKMEM_LOCK_ARENA);
+    return ok;
 }
 
 bool hakmem_arena_commit(hakmem_chunk_t *chunk, uint32_t slots) {

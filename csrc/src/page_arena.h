@@ -11,6 +11,7 @@
 #ifndef HAKMEM_PAGE_ARENA_H
 #define HAKMEM_PAGE_ARENA_H
 
+#include "../include/hakmem.h"
 #include "page.h"
 
 enum {
@@ -36,9 +37,9 @@ enum {
 
 typedef struct {
     _Atomic uintptr_t owner;
-    _Atomic uint16_t first;  /* slot in which the page or run begins */
-    _Atomic uint16_t length; /* slots of the page or run; valid at its first */
-    _Atomic uint32_t size_class;
+    _Atomic uint16_t first;          /* slot in which the page or run begins */
+    _Atomic uint16_t length;         /* slots of the page or run; valid at its first */
+    _Atomic uint32_t class_plus_one; /* of a page, in every slot of it; 0: not a page's */
 } hakmem_slot_info_t;
 
 /* One bit per slot. A slot is in exactly one of empty, released and unused, or it is somebody's: to clear its bit with
@@ -64,13 +65,9 @@ enum { HEAD_SLOTS = (sizeof(hakmem_chunk_t) + SLOT_BYTES - 1) / SLOT_BYTES };
 _Static_assert(HEAD_SLOTS == 2, "a chunk's head takes two slots");
 _Static_assert(sizeof(hakmem_slot_info_t) == 16, "four slots' info a cache line");
 
-/* A region, as far as it holds chunks: beyond, there is no head that could be looked at. In the first one nearly every
- * pointer lies, so that one compare decides; the others are searched. */
-typedef struct {
-    _Atomic uintptr_t base;
-    _Atomic size_t bytes;
-} hakmem_region_t;
-extern hakmem_region_t hakmem_regions[MAX_REGIONS];
+/* The first region, as far as it holds chunks: beyond, there is no head that could be looked at. In it nearly every
+ * pointer lies, so that one compare decides; the other regions are searched. */
+extern hakmem_range_t hakmem_block_range; /* hakmem.h */
 
 bool hakmem_arena_contains_slow(const void *p); /* the regions after the first */
 
@@ -78,8 +75,8 @@ bool hakmem_arena_contains_slow(const void *p); /* the regions after the first *
 HAKMEM_INLINE bool arena_contains_fast(const void *p) {
     /* Relaxed: a pointer that hakmem gave out came with a happens-before from the reservation; for any other, either
      * answer of a race with the first reservation is right. */
-    uintptr_t base = atomic_load_explicit(&hakmem_regions[0].base, memory_order_relaxed);
-    size_t bytes = atomic_load_explicit(&hakmem_regions[0].bytes, memory_order_relaxed);
+    uintptr_t base = __atomic_load_n(&hakmem_block_range.base, __ATOMIC_RELAXED);
+    size_t bytes = __atomic_load_n(&hakmem_block_range.bytes, __ATOMIC_RELAXED);
     return (uintptr_t)p - base < bytes;
 }
 
@@ -114,6 +111,16 @@ HAKMEM_INLINE void owner_store(hakmem_slot_info_t *info, uintptr_t owner) {
     atomic_store_explicit(&info->owner, owner, memory_order_release);
 }
 
+/* The class of the page that the slot belongs to; a number that is no class if it belongs to none. Relaxed: constant while the
+ * page is in use. */
+HAKMEM_INLINE uint32_t slot_class(hakmem_slot_info_t *info) {
+    return atomic_load_explicit(&info->class_plus_one, memory_order_relaxed) - 1;
+}
+
+HAKMEM_INLINE void slot_set_class(hakmem_slot_info_t *info, uint32_t class_plus_one) {
+    atomic_store_explicit(&info->class_plus_one, class_plus_one, memory_order_relaxed);
+}
+
 /* Stores `owner` in every slot of the page or run that begins at `info`. */
 HAKMEM_INLINE void owner_store_all(hakmem_slot_info_t *info, uintptr_t owner) {
     uint32_t length = atomic_load_explicit(&info->length, memory_order_relaxed);
@@ -137,8 +144,9 @@ hakmem_chunk_t *hakmem_arena_chunk(uint32_t index);
  * refuses, or (with a trace line) where the chunk table is full. Takes the arena's lock. `least` slots at least. */
 hakmem_chunk_t *hakmem_arena_add_chunk(uint32_t least);
 
-/* Takes the arena's lock and gives a chunk back, all of whose slots the caller has claimed. */
-void hakmem_arena_retire_chunk(hakmem_chunk_t *chunk);
+/* Takes the arena's lock and gives a chunk back, all of whose slots the caller has claimed. False: the system refused, and
+ * everything is as it was. */
+bool hakmem_arena_retire_chunk(hakmem_chunk_t *chunk);
 
 /* Makes the first `slots` slots of a chunk touchable. False if the system refuses. Lock-free. */
 bool hakmem_arena_commit(hakmem_chunk_t *chunk, uint32_t slots);

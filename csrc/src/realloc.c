@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "failure.h"
+#include "fatal.h"
 #include "huge.h"
 #include "large.h"
 #include "os.h"

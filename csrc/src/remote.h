@@ -18,7 +18,7 @@
  *    ABANDONED  without an owner, in its chunk's bitmap  the pusher may claim it
  *
  *    OWNED -> PARKED, ABANDONED   the owner, by CAS
- *    PARKED -> OWNED              the owner (it frees into its own page) by CAS
+ *    PARKED -> OWNED              who frees and finds its own heap, parked, in the owner word; by CAS
  *    NOTIFIED -> OWNED            only who popped the page from pending, or met a closed pending list
  *    ABANDONED -> OWNED           whoever wins the CAS
  *

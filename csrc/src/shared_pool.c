@@ -21,6 +21,10 @@ static _Atomic uint64_t purge_at;
  * two must see the other (anything weaker lets both miss, and the slots would stay hidden until the next release). */
 static _Atomic uint64_t available[(MAX_CHUNKS + 63) / 64];
 
+/* Purges, counted as they begin and as they end. Release on the counts, acquire on reading them: who sees that one has ended
+ * sees the bits that it gave back. */
+static _Atomic uint32_t purges_begun, purges_ended;
+
 /* Bits of one word ------------------------------------------------------------------------------------------------ */
 
 /* The bits of slots [slot, slot + length) that lie in word `word`. */
@@ -51,7 +55,12 @@ static void give_bits(_Atomic uint64_t *word, uint64_t mask) {
     }
 }
 
-static void set_available(const hakmem_chunk_t *chunk) {
+/* Whoever gives bits calls this after. */
+static void set_available(hakmem_chunk_t *chunk) {
+    /* Seq_cst: the other side, in claim_from, stores the limit and then looks at the bits again. */
+    if (atomic_load_explicit(&chunk->run_limit, memory_order_seq_cst) != UINT32_MAX) {
+        atomic_store_explicit(&chunk->run_limit, UINT32_MAX, memory_order_seq_cst);
+    }
     uint64_t bit = UINT64_C(1) << (chunk->index % 64);
     if ((atomic_load_explicit(&available[chunk->index / 64], memory_order_seq_cst) & bit) == 0) {
         atomic_fetch_or_explicit(&available[chunk->index / 64], bit, memory_order_seq_cst);
@@ -171,13 +180,13 @@ typedef enum { FROM_EMPTY, FROM_RELEASED, FROM_ANY } from_t;
 
 static void snapshot(hakmem_chunk_t *chunk, from_t from, uint64_t bits[CHUNK_WORDS]) {
     for (int w = 0; w < CHUNK_WORDS; w++) {
-        /* Relaxed: a hint where to try; the claim decides. */
-        bits[w] = from == FROM_RELEASED ? 0 : atomic_load_explicit(&chunk->empty[w], memory_order_relaxed);
+        /* A hint where to try; the claim decides. Seq_cst for the second look in claim_from, free on common processors. */
+        bits[w] = from == FROM_RELEASED ? 0 : atomic_load_explicit(&chunk->empty[w], memory_order_seq_cst);
         if (from != FROM_EMPTY) {
-            bits[w] |= atomic_load_explicit(&chunk->released[w], memory_order_relaxed);
+            bits[w] |= atomic_load_explicit(&chunk->released[w], memory_order_seq_cst);
         }
         if (from == FROM_ANY) {
-            bits[w] |= atomic_load_explicit(&chunk->unused[w], memory_order_relaxed);
+            bits[w] |= atomic_load_explicit(&chunk->unused[w], memory_order_seq_cst);
         }
     }
 }
@@ -218,23 +227,29 @@ static search_t claim_in_chunk(hakmem_chunk_t *chunk, from_t from, uint32_t leng
 
 static bool claim_from(from_t from, uint32_t length, uint32_t align, hakmem_run_t *run) {
     for (hakmem_chunk_t *chunk = next_available(0); chunk != NULL; chunk = next_available(chunk->index + 1)) {
-        /* Relaxed: a missed update costs a search, or skips a chunk once. */
         if (atomic_load_explicit(&chunk->run_limit, memory_order_relaxed) <= length) {
             continue;
         }
         search_t result = claim_in_chunk(chunk, from, length, align, run);
+        if (from == FROM_ANY && align == 1 && result == SEARCH_NONE) {
+            /* Store, then look again: either this look sees what was given meanwhile, or the giver sees the limit and resets
+             * it. Both sides are seq_cst, since each writes one word and reads the other's. */
+            atomic_store_explicit(&chunk->run_limit, length, memory_order_seq_cst);
+            result = claim_in_chunk(chunk, from, length, align, run);
+            if (result != SEARCH_NONE) {
+                atomic_store_explicit(&chunk->run_limit, UINT32_MAX, memory_order_seq_cst);
+            } else {
+                clear_available_if_full(chunk);
+            }
+        }
         if (result == SEARCH_FOUND) {
             return true;
-        }
-        if (from == FROM_ANY && align == 1 && result == SEARCH_NONE) {
-            atomic_store_explicit(&chunk->run_limit, length, memory_order_relaxed);
-            clear_available_if_full(chunk);
         }
     }
     return false;
 }
 
-bool hakmem_pool_acquire(uint32_t length, uint32_t align, hakmem_run_t *run) {
+static bool acquire_once(uint32_t length, uint32_t align, hakmem_run_t *run) {
     unsigned long locks = hakmem_lock_stats_taken();
     if (atomic_load_explicit(&dirty_slots, memory_order_relaxed) >= (int64_t)length &&
         claim_from(FROM_EMPTY, length, align, run)) {
@@ -265,6 +280,23 @@ bool hakmem_pool_acquire(uint32_t length, uint32_t align, hakmem_run_t *run) {
         }
     }
     return false;
+}
+
+bool hakmem_pool_acquire(uint32_t length, uint32_t align, hakmem_run_t *run) {
+    for (int tries = 0;; tries++) {
+        uint32_t purges = atomic_load_explicit(&purges_begun, memory_order_acquire);
+        if (acquire_once(length, align, run)) {
+            return true;
+        }
+        /* A purge holds the slots that it works on. If one was under way at any time of the search, what it held may have been
+         * all there is: look again once it is over. Bounded, since others may go on purging for ever. */
+        bool held = atomic_load_explicit(&purges_ended, memory_order_acquire) != purges ||
+                    atomic_load_explicit(&purges_begun, memory_order_acquire) != purges;
+        if (!held || tries == 100) {
+            return false;
+        }
+        hakmem_os_yield();
+    }
 }
 
 bool hakmem_pool_grow(hakmem_run_t *run, uint32_t length) {
@@ -323,10 +355,12 @@ static void retire_if_empty(hakmem_chunk_t *chunk) {
         }
         were_dirty += __builtin_popcountll(claim.empty[w]);
     }
+    if (!hakmem_arena_retire_chunk(chunk)) {
+        undo_claim(chunk, &claim, 0, last);
+        return;
+    }
     atomic_fetch_sub_explicit(&dirty_slots, were_dirty, memory_order_relaxed);
     HAKMEM_TRACE("SP_SLOT_COMPLETELY_EMPTY", chunk, length);
-    clear_available_if_full(chunk);
-    hakmem_arena_retire_chunk(chunk);
 }
 
 static void purge_chunk(hakmem_chunk_t *chunk, bool only_aged) {
@@ -347,23 +381,26 @@ static void purge_chunk(hakmem_chunk_t *chunk, bool only_aged) {
 
 static void purge_all(bool only_aged, int64_t until_dirty) {
     uint32_t count = hakmem_arena_chunk_count();
+    atomic_fetch_add_explicit(&purges_begun, 1, memory_order_acq_rel);
     for (uint32_t i = count; i-- > 0;) { /* high addresses first: allocation prefers the low ones */
         if (atomic_load_explicit(&dirty_slots, memory_order_relaxed) <= until_dirty) {
             break;
         }
         purge_chunk(hakmem_arena_chunk(i), only_aged);
     }
+    atomic_fetch_add_explicit(&purges_ended, 1, memory_order_acq_rel);
 }
 
 void hakmem_pool_tick(uint64_t now_ms) {
-    /* Relaxed, all: the CAS elects one thread; claims of bits order the rest. */
     uint64_t at = atomic_load_explicit(&purge_at, memory_order_relaxed);
+    /* The CAS elects one thread. It and the look at dirty_slots below are seq_cst, as are their partners in
+     * hakmem_pool_release: one of the two sides sees that a purge must be set. */
     if (at == 0 || now_ms < at ||
-        !atomic_compare_exchange_strong_explicit(&purge_at, &at, 0, memory_order_relaxed, memory_order_relaxed)) {
+        !atomic_compare_exchange_strong_explicit(&purge_at, &at, 0, memory_order_seq_cst, memory_order_relaxed)) {
         return;
     }
     purge_all(true, -1);
-    if (atomic_load_explicit(&dirty_slots, memory_order_relaxed) > 0) {
+    if (atomic_load_explicit(&dirty_slots, memory_order_seq_cst) > 0) {
         atomic_store_explicit(&purge_at, now_ms + PURGE_PERIOD_MS, memory_order_relaxed);
     }
 }
@@ -375,18 +412,17 @@ void hakmem_pool_purge(void) {
 void hakmem_pool_release(hakmem_chunk_t *chunk, uint32_t slot, uint32_t length) {
     HAKMEM_TRACE("SP_SLOT_RELEASE", arena_slot_start(chunk, slot), length);
     /* Counted before the bits are set: whoever claims them subtracts after. */
-    int64_t dirty = atomic_fetch_add_explicit(&dirty_slots, length, memory_order_relaxed) + length;
+    int64_t dirty = atomic_fetch_add_explicit(&dirty_slots, length, memory_order_seq_cst) + length;
     int64_t live = atomic_fetch_sub_explicit(&live_slots, length, memory_order_relaxed) - length;
     for (uint32_t w = slot / 64; w <= (slot + length - 1) / 64; w++) {
         give_bits(&chunk->empty[w], word_mask(w, slot, length));
     }
-    atomic_store_explicit(&chunk->run_limit, UINT32_MAX, memory_order_relaxed);
     set_available(chunk);
     /* An idle process has no ticks: what may wait is bounded by what is in use. */
     int64_t may_wait = (live >> DIRTY_LIVE_SHIFT) + DIRTY_LEAST_SLOTS;
     if (dirty > may_wait) {
         purge_all(false, may_wait / 2);
-    } else if (atomic_load_explicit(&purge_at, memory_order_relaxed) == 0) {
+    } else if (atomic_load_explicit(&purge_at, memory_order_seq_cst) == 0) {
         atomic_store_explicit(&purge_at, hakmem_os_now_ms() + PURGE_PERIOD_MS, memory_order_relaxed);
     }
 }

@@ -19,10 +19,29 @@ enum {
     CLASS_COUNT = CLASS_SMALL_COUNT + 3 * 8,      /* 8 to 64 KiB three more: 88 */
 };
 
+/* Eight classes of one step, `n` times each: the classes of sizes in words of 8 B. */
+#define CLASS_TIMES_1(c) (c), (c) + 1, (c) + 2, (c) + 3, (c) + 4, (c) + 5, (c) + 6, (c) + 7
+#define CLASS_TIMES_2_(c) (c), (c)
+#define CLASS_TIMES_4_(c) (c), (c), (c), (c)
+#define CLASS_TIMES_8_(c) CLASS_TIMES_4_(c), CLASS_TIMES_4_(c)
+#define CLASS_EACH_(of, c)                                                                                             \
+    of(c), of((c) + 1), of((c) + 2), of((c) + 3), of((c) + 4), of((c) + 5), of((c) + 6), of((c) + 7)
+
+/* Sizes up to here find their class in a table of bytes: three instructions where the arithmetic takes a dozen. */
+enum { CLASS_TABLE_MAX = 1024 };
+static const uint8_t size_class_by_words[CLASS_TABLE_MAX / 8 + 1] = {
+    0, /* no bytes at all are served as one */
+    CLASS_TIMES_1(0),
+    CLASS_TIMES_1(8),
+    CLASS_EACH_(CLASS_TIMES_2_, 16),
+    CLASS_EACH_(CLASS_TIMES_4_, 24),
+    CLASS_EACH_(CLASS_TIMES_8_, 32),
+};
+
 /* The class of a size from 0 to CLASS_MEDIUM_MAX; 0 counts as 1. */
 HAKMEM_INLINE uint32_t size_class_of(size_t size) {
-    if (size <= CLASS_LINEAR_MAX) {
-        return (uint32_t)((size + CLASS_STEP - 1) / CLASS_STEP) - (size != 0);
+    if (hakmem_likely(size <= CLASS_TABLE_MAX)) {
+        return size_class_by_words[(size + 7) / 8];
     }
     size_t last = size - 1;
     uint32_t top = 63 - (uint32_t)__builtin_clzll(last);

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "frees.h"
 #include "huge.h"
 #include "meta.h"
 #include "thread.h"
@@ -36,7 +37,7 @@ static void add_chunk(hakmem_stats_t *out, hakmem_chunk_t *chunk) {
             out->live_blocks++;
             out->live_bytes += (uint64_t)atomic_load_explicit(&info->length, memory_order_relaxed) << SLOT_SHIFT;
         } else if (atomic_load_explicit(&info->first, memory_order_relaxed) == slot) {
-            add_page(out, &chunk->pages[slot], atomic_load_explicit(&info->size_class, memory_order_relaxed));
+            add_page(out, &chunk->pages[slot], slot_class(info));
         }
     }
 }
@@ -55,6 +56,19 @@ static uint64_t chunk_committed(hakmem_chunk_t *chunk) {
     return (slots - beyond < prefix ? slots - beyond : prefix) << SLOT_SHIFT;
 }
 
+/* Blocks in caches are in use for their pages, but not for the program. */
+static void subtract_cached(hakmem_stats_t *out) {
+    for (hakmem_tiny_heap_t *heap = hakmem_all_heaps(); heap != NULL; heap = heap->next_of_all) {
+        for (uint32_t c = 0; c < HAKMEM_CACHE_CLASSES; c++) {
+            uint64_t blocks = hakmem_cache_count(&heap->cache, &heap->books, c);
+            blocks = blocks < out->class_blocks[c] ? blocks : out->class_blocks[c];
+            out->class_blocks[c] -= blocks;
+            out->live_blocks -= blocks;
+            out->live_bytes -= blocks * size_class_bytes(c);
+        }
+    }
+}
+
 static uint64_t counted(hakmem_count_t which) {
     return STATS ? atomic_load_explicit(&hakmem_counts[which], memory_order_relaxed) : HAKMEM_NOT_COUNTED;
 }
@@ -66,6 +80,7 @@ void hakmem_stats_get(hakmem_stats_t *out) {
         add_chunk(out, hakmem_arena_chunk(i));
         out->committed_bytes += chunk_committed(hakmem_arena_chunk(i));
     }
+    subtract_cached(out);
     size_t meta = hakmem_meta_committed_bytes(), huge = hakmem_huge_bytes();
     out->huge_blocks = hakmem_huge_blocks();
     out->live_blocks += out->huge_blocks;
@@ -107,6 +122,7 @@ static void *release_late(hakmem_tiny_heap_t *heap, size_t size) {
 void hakmem_purge(void) {
     hakmem_tiny_heap_t *heap = hakmem_thread_heap_get();
     if (heap != NULL) {
+        hakmem_flush_all(heap);
         hakmem_heap_release_empty(heap);
     }
     hakmem_late_heap_with(release_late, 0);

@@ -3,16 +3,33 @@
 
 #include <pthread.h>
 
-#include "abandoned.h"
+#include "frees.h"
 #include "meta.h"
 
 static hakmem_tiny_heap_t *free_heaps; /* under the heaps lock */
-static HAKMEM_TLS bool torn_down;
+static HAKMEM_TLS bool torn_down;      /* this thread's heap is given up */
+static HAKMEM_TLS bool initialising;   /* this thread is in `initialise`, or waits for it */
 static pthread_key_t exit_key;
 static bool exit_key_made;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
 /* Heaps ------------------------------------------------------------------------------------------------------------ */
+
+/* Every heap ever made, newest first; heaps are never unmade, so that a walk needs no lock. */
+static _Atomic(hakmem_tiny_heap_t *) all_heaps;
+
+static void link_heap(hakmem_tiny_heap_t *heap) {
+    hakmem_tiny_heap_t *first = atomic_load_explicit(&all_heaps, memory_order_relaxed);
+    do {
+        heap->next_of_all = first;
+        /* Release: pairs with the acquire in hakmem_all_heaps; next_of_all is read there. */
+    } while (
+        !atomic_compare_exchange_weak_explicit(&all_heaps, &first, heap, memory_order_release, memory_order_relaxed));
+}
+
+hakmem_tiny_heap_t *hakmem_all_heaps(void) {
+    return atomic_load_explicit(&all_heaps, memory_order_acquire);
+}
 
 static hakmem_tiny_heap_t *heap_new(bool serves_thread) {
     hakmem_lock(HAKMEM_LOCK_HEAPS);
@@ -23,10 +40,15 @@ static hakmem_tiny_heap_t *heap_new(bool serves_thread) {
     hakmem_unlock(HAKMEM_LOCK_HEAPS);
     if (heap == NULL) {
         heap = hakmem_meta_alloc(sizeof *heap);
+        if (heap == NULL) {
+            return NULL;
+        }
+        link_heap(heap);
     }
-    if (heap != NULL) {
-        hakmem_tiny_heap_init(heap);
-        heap->serves_thread = serves_thread;
+    hakmem_tiny_heap_init(heap);
+    heap->serves_thread = serves_thread;
+    if (BLOCK_CACHE && serves_thread) {
+        hakmem_cache_open(&heap->cache, &heap->books);
     }
     return heap;
 }
@@ -44,28 +66,51 @@ static void heap_recycle(hakmem_tiny_heap_t *heap) {
  * thread, which then inherits it. */
 static void heap_close(hakmem_tiny_heap_t *heap) {
     stat_atomic();
-    /* Acquire: pairs with the release in hakmem_give_notice. Release: pairs with the acquire of a pusher that finds it
+    /* Acquire: pairs with the release in notice.c. Release: pairs with the acquire of a pusher that finds it
      * closed; it must not see our use of the heap as still to come. */
     hakmem_tiny_page_t *page = atomic_exchange_explicit(&heap->pending, HEAP_CLOSED, memory_order_acq_rel);
-    while (page != NULL) {
+    while (page != NULL && page != HEAP_CLOSED) {
         hakmem_tiny_page_t *next = page->pending_next;
         hakmem_heap_take_notified(heap, page);
         page = next;
     }
 }
 
-static void thread_exit(void *value) {
-    hakmem_tiny_heap_t *heap = value;
-    hakmem_thread_heap = (hakmem_tiny_heap_t *)&hakmem_empty_heap;
-    torn_down = true;
+/* Gives everything up: empty pages to the pool, the others to whoever wants them. Its cache is empty. */
+static void heap_end(hakmem_tiny_heap_t *heap) {
+    hakmem_cache_close(&heap->cache);
     heap_close(heap);
     hakmem_heap_abandon_all(heap);
     heap_recycle(heap);
 }
 
-/* Only the forking thread lives on in the child, so it must hold every lock: no other can leave one locked or half way. */
+static void thread_exit(void *value) {
+    hakmem_tiny_heap_t *heap = value;
+    if (heap->on_exit != NULL) {
+        heap->on_exit();
+    }
+    hakmem_flush_all(heap); /* while the heap is this thread's still: then its own blocks go the short way */
+    hakmem_thread_heap = (hakmem_tiny_heap_t *)&hakmem_empty_heap;
+    torn_down = true;
+    heap_end(heap);
+}
+
+/* In a fork's child only this thread lives on. Nobody will look at the other threads' pending lists, so they are closed: whoever
+ * frees into a page that one of them parked takes it over. Pages that were in their queues are left alone, since a heap may have
+ * been caught in the middle of a change. */
+static void after_fork_in_child(void) {
+    for (hakmem_tiny_heap_t *heap = hakmem_all_heaps(); heap != NULL; heap = heap->next_of_all) {
+        if (heap->serves_thread && heap != hakmem_thread_heap) {
+            /* Relaxed: there is no other thread. */
+            atomic_store_explicit(&heap->pending, HEAP_CLOSED, memory_order_relaxed);
+        }
+    }
+    hakmem_unlock_all();
+}
+
 static void initialise(void) {
-    pthread_atfork(hakmem_lock_all, hakmem_unlock_all, hakmem_unlock_all);
+    /* Only who holds every lock may fork: no other thread can leave one locked, or what it guards half changed. */
+    pthread_atfork(hakmem_lock_all, hakmem_unlock_all, after_fork_in_child);
     exit_key_made = pthread_key_create(&exit_key, thread_exit) == 0;
     lock_stats_init();
 }
@@ -74,17 +119,18 @@ hakmem_tiny_heap_t *hakmem_thread_heap_get(void) {
     if (heap_is_real(hakmem_thread_heap)) {
         return hakmem_thread_heap;
     }
-    if (torn_down) {
+    if (torn_down || initialising) {
         return NULL;
     }
+    /* Before any lock is taken. What it calls may allocate, and is served by the late heap then. */
+    initialising = true;
+    pthread_once(&once, initialise);
+    initialising = false;
     hakmem_tiny_heap_t *heap = heap_new(true);
     if (heap == NULL) {
         return NULL;
     }
-    /* The heap first: what follows may allocate. A thread that is second here waits for the first one's pthread_once, but
-     * has its heap already. */
-    hakmem_thread_heap = heap;
-    pthread_once(&once, initialise);
+    hakmem_thread_heap = heap; /* first: what follows may allocate */
     if (exit_key_made) {
         pthread_setspecific(exit_key, heap);
     }
@@ -92,7 +138,7 @@ hakmem_tiny_heap_t *hakmem_thread_heap_get(void) {
 }
 
 bool hakmem_thread_is_late(void) {
-    return torn_down;
+    return torn_down || initialising;
 }
 
 void *hakmem_late_heap_with(void *(*with)(hakmem_tiny_heap_t *heap, size_t size), size_t size) {
@@ -112,61 +158,15 @@ hakmem_tiny_heap_t *hakmem_tiny_heap_create(void) {
     return heap_new(false);
 }
 
-/* Frees a page whatever the program still holds of it. Nobody else may touch it, says the contract of destroy. */
-static void drop_page(hakmem_tiny_page_t *page) {
-    page_set_used(page, 0);
-    atomic_store_explicit(&page->thread_free, PAGE_OWNED, memory_order_relaxed);
-    hakmem_heap_release_page(NULL, page);
-}
-
 void hakmem_tiny_heap_destroy(hakmem_tiny_heap_t *heap) {
-    heap_close(heap);
-    hakmem_heap_forget_queues(heap);
-    /* A heap does not know its parked pages; every slot's owner word is looked at instead. Rare, and no cost elsewhere. */
-    for (uint32_t i = 0; i < hakmem_arena_chunk_count(); i++) {
-        hakmem_chunk_t *chunk = hakmem_arena_chunk(i);
-        for (uint32_t slot = HEAD_SLOTS; slot < chunk->slots; slot++) {
-            uintptr_t owner = owner_load(&chunk->info[slot]);
-            hakmem_tiny_page_t *page = &chunk->pages[slot];
-            uint64_t word;
-            bool ours =
-                owner == (uintptr_t)heap || (owner == ((uintptr_t)heap | OWNER_PARKED_BIT) &&
-                                             remote_try_state(&page->thread_free, PAGE_PARKED, PAGE_OWNED, &word));
-            if (ours) {
-                drop_page(page); /* clears the owner word of all its slots, so that none is met twice */
-            }
-        }
-    }
-    heap_recycle(heap);
+    heap_end(heap);
 }
 
-/* Pages that change hands ------------------------------------------------------------------------------------------ */
-
-void hakmem_settle(hakmem_tiny_page_t *page) {
-    hakmem_tiny_heap_t *heap = hakmem_thread_heap;
-    if (heap_is_real(heap)) {
-        hakmem_heap_adopt(heap, page);
-    } else if (page_is_empty(page) || !hakmem_abandon(page, PAGE_OWNED)) {
-        hakmem_heap_release_page(NULL, page);
+hakmem_cache_t *hakmem_thread_cache(void (*on_exit)(void)) {
+    hakmem_tiny_heap_t *heap = BLOCK_CACHE ? hakmem_thread_heap_get() : NULL;
+    if (heap == NULL) {
+        return NULL;
     }
-}
-
-void hakmem_give_notice(hakmem_tiny_page_t *page) {
-    /* Relaxed: our CAS acquired what the owner released when it parked, and a NOTIFIED page does not change hands. Read
-     * after that CAS, not before: the page may have been another heap's until then. */
-    hakmem_tiny_heap_t *heap = atomic_load_explicit(&page->heap, memory_order_relaxed);
-    /* Acquire, here and on failure: pairs with the release of heap_close and of hakmem_tiny_heap_init. */
-    hakmem_tiny_page_t *head = atomic_load_explicit(&heap->pending, memory_order_acquire);
-    do {
-        if (head == HEAP_CLOSED) {
-            uint64_t word;
-            remote_try_state(&page->thread_free, PAGE_NOTIFIED, PAGE_OWNED, &word);
-            hakmem_settle(page);
-            return;
-        }
-        page->pending_next = head;
-        stat_atomic();
-        /* Release: pairs with the acquire of who takes the list; pending_next is read there. */
-    } while (!atomic_compare_exchange_weak_explicit(&heap->pending, &head, page, memory_order_release,
-                                                    memory_order_acquire));
+    heap->on_exit = on_exit;
+    return &heap->cache;
 }

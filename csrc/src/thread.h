@@ -8,16 +8,13 @@
 /* The calling thread's heap, made if need be. Null where the system refuses, or after the thread's teardown. */
 hakmem_tiny_heap_t *hakmem_thread_heap_get(void);
 
-/* After teardown: whether this thread's allocations go to the late heap. */
+/* Whether this thread's allocations go to the late heap: after its teardown, and while the first thread sets things up. */
 bool hakmem_thread_is_late(void);
 
 /* Runs `with` on the late heap, under its lock. Null where there is no memory for it. */
 void *hakmem_late_heap_with(void *(*with)(hakmem_tiny_heap_t *heap, size_t size), size_t size);
 
-/* A pusher moved `page` from PARKED to NOTIFIED: tells the page's heap, or settles the page where that heap has gone. */
-void hakmem_give_notice(hakmem_tiny_page_t *page);
-
-/* What becomes of a page that the caller claimed (OWNED, in no queue, whoever's it was). */
-void hakmem_settle(hakmem_tiny_page_t *page);
+/* The newest of all heaps ever made; each leads to the next by next_of_all. Heaps without a user are among them. */
+hakmem_tiny_heap_t *hakmem_all_heaps(void);
 
 #endif

@@ -2,15 +2,14 @@
 
 #include <string.h>
 
-#include "abandoned.h"
 #include "failure.h"
-#include "large.h"
+#include "frees.h"
 #include "thread.h"
 
-/* Generic path ----------------------------------------------------------------------------------------------------- */
-
 static void *generic_on(hakmem_tiny_heap_t *heap, size_t size) {
-    hakmem_heap_tick(heap);
+    if (hakmem_heap_tick(heap) && BLOCK_CACHE) {
+        hakmem_flush_idle(heap);
+    }
     hakmem_tiny_page_t *page = hakmem_heap_find_page(heap, size_class_of(size));
     return page == NULL ? NULL : page_pop(page);
 }
@@ -28,12 +27,25 @@ HAKMEM_NOINLINE void *hakmem_tiny_malloc_generic(hakmem_tiny_heap_t *heap, size_
     if (hakmem_unlikely(block == NULL)) {
         return hakmem_out_of_memory(size, 1);
     }
-    stat_live((int64_t)size_class_bytes(size_class_of(size)));
     return block;
 }
 
+HAKMEM_NOINLINE void *hakmem_tiny_malloc_uncached(hakmem_tiny_heap_t *heap, size_t size) {
+    if (heap_is_real(heap) && size <= CLASS_SMALL_MAX) {
+        heap->books.of[size_class_of(size)].misses = 1;
+    }
+    return hakmem_tiny_malloc_direct(heap, size);
+}
+
 void *hakmem_tiny_calloc(hakmem_tiny_heap_t *heap, size_t size) {
-    void *block = hakmem_tiny_malloc_direct(heap, size);
+    if (BLOCK_CACHE && size <= CLASS_SMALL_MAX) {
+        void *cached = cache_pop(&heap->cache, size_class_of(size));
+        if (cached != NULL) {
+            stat_add(HAKMEM_COUNT_DIRECT_HITS, size <= 1024);
+            return memset(cached, 0, size);
+        }
+    }
+    void *block = hakmem_tiny_malloc_uncached(heap, size);
     if (block == NULL) {
         return NULL;
     }
@@ -46,60 +58,4 @@ void *hakmem_tiny_calloc(hakmem_tiny_heap_t *heap, size_t size) {
         memset(block, 0, size);
     }
     return block;
-}
-
-/* Remote frees ----------------------------------------------------------------------------------------------------- */
-
-void hakmem_tiny_free_remote(hakmem_tiny_page_t *page, hakmem_block_t *block) {
-    stat_add(HAKMEM_COUNT_REMOTE_FREES, 1);
-    uint64_t left;
-    uint64_t old = remote_push(&page->thread_free, page->start, block, block, 1, &left);
-    switch (remote_state(old)) {
-    case PAGE_PARKED:
-        hakmem_give_notice(page);
-        break;
-    case PAGE_ABANDONED:
-        /* `used` does not change while the page is abandoned. If it was claimed meanwhile, the figures may be anyone's; the
-         * claim below then fails, or wins a page that is looked at again. */
-        if (remote_count(left) == page_used(page) && hakmem_claim(page)) {
-            hakmem_settle(page);
-        }
-        break;
-    case PAGE_OWNED:
-    case PAGE_NOTIFIED:
-        break;
-    }
-}
-
-/* `p` lies in a page that is not in a queue of this thread's heap. */
-static void free_in_page(void *p, hakmem_chunk_t *chunk, uint32_t slot, uintptr_t owner) {
-    uint32_t first = atomic_load_explicit(&chunk->info[slot].first, memory_order_relaxed);
-    uint32_t size_class = atomic_load_explicit(&chunk->info[first].size_class, memory_order_relaxed);
-    hakmem_tiny_page_t *page = &chunk->pages[first];
-    size_t offset = (size_t)((char *)p - arena_slot_start(chunk, first));
-    /* Not by page->divisor: that is in the owner's line. A division is small beside the CAS. */
-    if (offset % size_class_bytes(size_class) != 0) {
-        hakmem_invalid_free(p);
-    }
-    hakmem_tiny_heap_t *heap = hakmem_thread_heap;
-    if (owner == ((uintptr_t)heap | OWNER_PARKED_BIT) && hakmem_heap_unpark(heap, page)) {
-        tiny_free_local(page, p, offset);
-        return;
-    }
-    stat_live(-(int64_t)size_class_bytes(size_class));
-    hakmem_tiny_free_remote(page, p);
-}
-
-HAKMEM_NOINLINE void hakmem_free_not_local(void *p, hakmem_chunk_t *chunk, uint32_t slot) {
-    uintptr_t owner = owner_load(&chunk->info[slot]);
-    switch (owner) {
-    case OWNER_NONE:
-        hakmem_invalid_free(p);
-    case OWNER_LARGE:
-    case OWNER_LARGE_FREED:
-        hakmem_large_free(p);
-        return;
-    default:
-        free_in_page(p, chunk, slot, owner);
-    }
 }

@@ -1,0 +1,106 @@
+/* The block cache: per class a stack of freed blocks in front of the pages, as an array whose top pointer is also the count.
+ * A sized free pushes without looking at page or owner, and what was freed last is used next. The blocks may be of any
+ * thread's pages; they count as used there. Bins are described in hakmem.h; this file is about one heap's books of them.
+ *
+ *    base           top                        limit
+ *    +------+------+------+------+------+------+------+
+ *    | null |oldest| last |      |      |      |      |      empty: top == base
+ *    +------+------+------+------+------+------+------+
+ *
+ * Capacities adapt: a class that overflows and runs dry in turn gets more, up to what CACHE_CLASS_BYTES of its blocks are; one
+ * that only overflows (the program frees more than it allocates) gets less, so that little stays behind when all is freed.
+ * What saw no use for an epoch is flushed. */
+#ifndef HAKMEM_CACHE_H
+#define HAKMEM_CACHE_H
+
+#include "../include/hakmem.h"
+#include "size_class.h"
+
+enum {
+    CACHE_FIRST = 15, /* entries of the arrays that lie in the heap itself */
+    CACHE_MOST = 255,
+    CACHE_LEAST = 8, /* what a class that only overflows keeps room for */
+    CACHE_CLASS_BYTES = 32 * 1024,
+    CACHE_HEAP_BYTES = 512 * 1024, /* what the grown capacities of all classes may hold, in bytes of blocks */
+};
+
+/* Cold figures of one bin. */
+typedef struct {
+    void **base;
+    void **seen;    /* `top` at the last epoch */
+    uint16_t room;  /* entries that the array at `base` has */
+    uint8_t misses; /* whether an allocation found it empty since it last overflowed */
+    uint8_t drains; /* overflows in a row without a miss between them; stops at 2 */
+} hakmem_cache_book_t;
+
+typedef struct {
+    hakmem_cache_book_t of[HAKMEM_CACHE_CLASSES];
+    void *first_arrays[HAKMEM_CACHE_CLASSES][CACHE_FIRST + 1];
+    size_t bytes; /* of blocks that grown capacities may hold */
+} hakmem_cache_books_t;
+
+_Static_assert(HAKMEM_CACHE_CLASSES == CLASS_SMALL_COUNT, "the one-slot classes have a bin each");
+
+/* Relaxed, both: only the owner writes; others read to sum statistics, and no block is reached through what they read. The
+ * struct's fields are plain for the sake of other languages, hence the builtins. */
+HAKMEM_INLINE void **bin_top(const hakmem_cache_bin_t *bin) {
+    return __atomic_load_n(&bin->top, __ATOMIC_RELAXED);
+}
+
+HAKMEM_INLINE void bin_set_top(hakmem_cache_bin_t *bin, void **top) {
+    __atomic_store_n(&bin->top, top, __ATOMIC_RELAXED);
+}
+
+/* Pops the block freed last; null if there is none. */
+HAKMEM_INLINE void *cache_pop(hakmem_cache_t *cache, uint32_t size_class) {
+    hakmem_cache_bin_t *bin = &cache->bins[size_class];
+    void **top = bin_top(bin);
+    void *block = *top;
+    if (hakmem_likely(block != NULL)) {
+        bin_set_top(bin, top - 1);
+    }
+    return block;
+}
+
+/* False: full. */
+HAKMEM_INLINE bool cache_push(hakmem_cache_t *cache, uint32_t size_class, void *block) {
+    hakmem_cache_bin_t *bin = &cache->bins[size_class];
+    void **top = bin_top(bin);
+    if (hakmem_unlikely(top == bin->limit)) {
+        return false;
+    }
+    top[1] = block;
+    bin_set_top(bin, top + 1);
+    return true;
+}
+
+/* Whether `block` is what was pushed last: the commonest double free. */
+HAKMEM_INLINE bool cache_has_on_top(const hakmem_cache_t *cache, uint32_t size_class, const void *block) {
+    return *bin_top(&cache->bins[size_class]) == block;
+}
+
+/* What the bins of a closed cache point to, so that they are empty and full at once. Never written. */
+extern void *const hakmem_no_block;
+#define HAKMEM_CLOSED_BIN_                                                                                             \
+    { (void **)&hakmem_no_block, (void **)&hakmem_no_block }
+#define HAKMEM_CLOSED_4_ HAKMEM_CLOSED_BIN_, HAKMEM_CLOSED_BIN_, HAKMEM_CLOSED_BIN_, HAKMEM_CLOSED_BIN_
+#define HAKMEM_CLOSED_16_ HAKMEM_CLOSED_4_, HAKMEM_CLOSED_4_, HAKMEM_CLOSED_4_, HAKMEM_CLOSED_4_
+#define HAKMEM_CLOSED_BINS                                                                                             \
+    { HAKMEM_CLOSED_16_, HAKMEM_CLOSED_16_, HAKMEM_CLOSED_16_, HAKMEM_CLOSED_16_ }
+
+/* Closes every bin, as before first use. They are empty. */
+void hakmem_cache_close(hakmem_cache_t *cache);
+
+/* Every bin empty, with the arrays in `books`, or larger ones that it has. */
+void hakmem_cache_open(hakmem_cache_t *cache, hakmem_cache_books_t *books);
+
+/* A bin is full: adapts its capacity, and returns how many of its oldest blocks must leave now. They begin at base + 1. */
+size_t hakmem_cache_overflow(hakmem_cache_t *cache, hakmem_cache_books_t *books, uint32_t size_class);
+
+/* Takes the `n` oldest blocks off a bin, once the caller has done with them. */
+void hakmem_cache_drop_oldest(hakmem_cache_t *cache, hakmem_cache_books_t *books, uint32_t size_class, size_t n);
+
+/* How many blocks a bin holds. For its owner, or approximately for others. */
+size_t hakmem_cache_count(const hakmem_cache_t *cache, const hakmem_cache_books_t *books, uint32_t size_class);
+
+#endif

@@ -1,0 +1,87 @@
+/* A block's way back to its page. The owner's short way is inline; the other ways, and the cache's batches, are not. */
+#ifndef HAKMEM_FREES_H
+#define HAKMEM_FREES_H
+
+#include "fatal.h"
+#include "heap.h"
+
+/* Frees a chain of `n` blocks of one page, of which this thread is not known to be the owner: lock-free, one CAS. */
+void hakmem_free_remote_chain(hakmem_tiny_page_t *page, hakmem_block_t *first, hakmem_block_t *last, uint32_t n);
+
+/* The same for one block (spec name). */
+HAKMEM_INLINE void hakmem_tiny_free_remote(hakmem_tiny_page_t *page, hakmem_block_t *block) {
+    hakmem_free_remote_chain(page, block, block, 1);
+}
+
+/* What is left of hakmem_tiny_free where the owner word is not the caller's heap. */
+void hakmem_free_not_local(void *p, hakmem_chunk_t *chunk, uint32_t slot);
+
+/* A cache's bin is full: makes room, by giving its oldest blocks back to their pages. */
+void hakmem_flush_overflow(hakmem_tiny_heap_t *heap, uint32_t size_class);
+
+/* Gives the blocks of all bins back to their pages; or of those that saw no use since this was called last. */
+void hakmem_flush_all(hakmem_tiny_heap_t *heap);
+void hakmem_flush_idle(hakmem_tiny_heap_t *heap);
+
+/* Whether a free into an own page must look further: the block was the last one in use, or a flag is set. */
+HAKMEM_INLINE bool tiny_wants_attention(const hakmem_tiny_page_t *page, uint32_t left) {
+    if (BRANCH_HINTS) {
+        return hakmem_unlikely(left == 0) || hakmem_unlikely(page->flags.combined != 0);
+    }
+    return left == 0 || page->flags.is_full || page->flags.has_remote_frees || page->flags.is_retired;
+}
+
+/* The owner gives a chain of `n` blocks back to a page in its queue. */
+HAKMEM_INLINE void tiny_return_chain(hakmem_tiny_page_t *page, hakmem_block_t *first, hakmem_block_t *last,
+                                     uint32_t n) {
+    uint32_t left;
+    stat_add(HAKMEM_COUNT_LOCAL_FREES, n);
+    if (DUAL_LISTS) {
+        last->next = page->local_free;
+        page->local_free = first;
+        left = page_used(page) - n;
+        page_set_used(page, left);
+    } else {
+        uint64_t word;
+        remote_push(&page->thread_free, page->start, first, last, n, &word);
+        left = page_used(page) - remote_count(word);
+    }
+    if (tiny_wants_attention(page, left)) {
+        hakmem_heap_attend(page);
+    }
+}
+
+/* The owner's free into a page in its queue. Aborts if `p` does not begin a block. */
+HAKMEM_INLINE void tiny_free_local(hakmem_tiny_page_t *page, void *p, size_t offset) {
+    if (hakmem_unlikely(!page_is_block_offset(page, offset))) {
+        hakmem_invalid_free(p);
+    }
+    tiny_return_chain(page, p, p, 1);
+}
+
+/* Frees `p`, a pointer into a chunk: owner -> local_free, anyone else -> hakmem_tiny_free_remote (spec name). */
+HAKMEM_INLINE void hakmem_tiny_free(void *p) {
+    hakmem_chunk_t *chunk = arena_chunk_of(p);
+    uint32_t slot = arena_slot_of(p);
+    hakmem_slot_info_t *info = &chunk->info[slot];
+    if (hakmem_unlikely(owner_load(info) != (uintptr_t)hakmem_thread_heap)) {
+        hakmem_free_not_local(p, chunk, slot);
+        return;
+    }
+    uint32_t first = atomic_load_explicit(&info->first, memory_order_relaxed);
+    size_t offset = ((uintptr_t)p & (CHUNK_BYTES - 1)) - ((size_t)first << SLOT_SHIFT);
+    tiny_free_local(&chunk->pages[first], p, offset);
+}
+
+/* The same where the caller knows that the page has one slot. */
+HAKMEM_INLINE void tiny_free_one_slot(void *p) {
+    hakmem_chunk_t *chunk = arena_chunk_of(p);
+    uint32_t slot = arena_slot_of(p);
+    if (hakmem_unlikely(owner_load(&chunk->info[slot]) != (uintptr_t)hakmem_thread_heap)) {
+        hakmem_free_not_local(p, chunk, slot);
+        return;
+    }
+    tiny_free_local(&chunk->pages[slot], p, (uintptr_t)p & (SLOT_BYTES - 1));
+}
+
+#endif

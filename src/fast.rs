@@ -1,0 +1,133 @@
+//! The inlined path: the block cache's pop and push in Rust, so that an allocation of a constant layout is a handful of
+//! instructions in the caller's own code. The twin of `csrc/src/cache.h`; everything else is a call into C.
+//!
+//! A thread's copy of its cache's address lives in a `const` cell without a destructor: reading it is one load, in every
+//! phase of a thread's life. C gives notice when the thread's heap is given up ([`forget`]), and the cell then points to the
+//! closed cache again, whose bins are empty and full at once.
+//!
+//! Programs that move a running stack between threads (async tasks do not) must build with `HAKMEM_USE_RUST_FAST_PATH=0`: a
+//! compiler may keep the cell's address over such a move.
+
+use core::cell::Cell;
+use core::ptr;
+use core::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
+
+use crate::ffi;
+
+type Slot = *mut core::ffi::c_void;
+
+const CLOSED: *mut ffi::hakmem_cache_t = (&raw const ffi::hakmem_closed_cache).cast_mut();
+
+std::thread_local! {
+    static CACHE: Cell<*mut ffi::hakmem_cache_t> = const { Cell::new(CLOSED) };
+}
+
+/// C's notice that this thread's heap is given up.
+unsafe extern "C" fn forget() {
+    CACHE.set(CLOSED);
+}
+
+/// Gets this thread's cache from C if it has none here. False: it has one, so that there is nothing to try again.
+#[cold]
+#[inline(never)]
+fn attach() {
+    if CACHE.get() == CLOSED {
+        // SAFETY: may be called from any thread at any time.
+        let cache = unsafe { ffi::hakmem_thread_cache(Some(forget)) };
+        if !cache.is_null() {
+            CACHE.set(cache);
+        }
+    }
+}
+
+/// A bin of this thread's cache.
+///
+/// # Safety
+///
+/// `class` is below `HAKMEM_CACHE_CLASSES`.
+#[inline(always)]
+unsafe fn bin_of(class: usize) -> *mut ffi::hakmem_cache_bin_t {
+    // SAFETY: the cell holds this thread's cache or the closed one; both begin with an array of that many bins.
+    unsafe { CACHE.get().cast::<ffi::hakmem_cache_bin_t>().add(class) }
+}
+
+/// The atomic view of a bin's `top`. Relaxed is enough: only this thread writes it, and who reads it to sum statistics reaches no
+/// block through it.
+///
+/// # Safety
+///
+/// `bin` comes from [`bin_of`].
+#[inline(always)]
+unsafe fn top_of<'a>(bin: *mut ffi::hakmem_cache_bin_t) -> &'a AtomicPtr<Slot> {
+    // SAFETY: the field is in bounds and aligned; all threads access it as an atomic. The closed cache's is only read.
+    unsafe { AtomicPtr::from_ptr(&raw mut (*bin).top) }
+}
+
+/// Takes the block of this class that was freed last. `None`: C must be asked.
+///
+/// # Safety
+///
+/// `class` is below `HAKMEM_CACHE_CLASSES`.
+#[inline(always)]
+pub(crate) unsafe fn pop(class: usize) -> Option<*mut u8> {
+    // SAFETY: the caller's promise.
+    let top_cell = unsafe { top_of(bin_of(class)) };
+    let top = top_cell.load(Ordering::Relaxed);
+    // SAFETY: `top` points into the bin's array, whose lowest entry is null, or to the closed bins' null.
+    let block = unsafe { *top };
+    if block.is_null() {
+        return None;
+    }
+    // SAFETY: the entry was not the lowest one.
+    top_cell.store(unsafe { top.sub(1) }, Ordering::Relaxed);
+    Some(block.cast())
+}
+
+/// Keeps a block of this class for the next allocation. False: C must take it.
+///
+/// # Safety
+///
+/// `class` is below `HAKMEM_CACHE_CLASSES`.
+#[inline(always)]
+pub(crate) unsafe fn push(ptr: *mut u8, class: usize) -> bool {
+    // SAFETY: statics of the core; C and Rust access them as atomics. Relaxed: a block that C gave out came with a
+    // happens-before from the range that holds it.
+    let (base, bytes) = unsafe {
+        let range = &raw mut ffi::hakmem_block_range;
+        (
+            AtomicUsize::from_ptr(&raw mut (*range).base).load(Ordering::Relaxed),
+            AtomicUsize::from_ptr(&raw mut (*range).bytes).load(Ordering::Relaxed),
+        )
+    };
+    // SAFETY: the caller's promise; `limit` is this thread's alone.
+    let (top_cell, limit) = unsafe {
+        let bin = bin_of(class);
+        (top_of(bin), (*bin).limit)
+    };
+    let top = top_cell.load(Ordering::Relaxed);
+    // A pointer from elsewhere, the block that was freed just before, or no room: C finds out which.
+    // SAFETY: `top` points into the bin's array, or to the closed bins' null.
+    if ptr.addr().wrapping_sub(base) >= bytes || unsafe { *top } == ptr.cast() || top == limit {
+        return false;
+    }
+    // SAFETY: `top` is below `limit`, so that the next entry is in the array.
+    unsafe {
+        let next = top.add(1);
+        ptr::write(next, ptr.cast());
+        top_cell.store(next, Ordering::Relaxed);
+    }
+    true
+}
+
+/// What [`pop`] leaves to C.
+///
+/// # Safety
+///
+/// As for `hakmem_alloc_page_block`.
+#[cold]
+#[inline(never)]
+pub(crate) unsafe fn alloc_in_c(rounded: usize) -> *mut u8 {
+    attach();
+    // SAFETY: the caller's promise.
+    unsafe { ffi::hakmem_alloc_page_block(rounded).cast() }
+}
