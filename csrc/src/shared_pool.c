@@ -5,13 +5,17 @@
 
 enum {
     PURGE_PERIOD_MS = 100,
-    DIRTY_LEAST_SLOTS = 32, /* 2 MiB may always wait for their period; more only in proportion to what is in use */
-    DIRTY_LIVE_SHIFT = 3,   /* an eighth */
+    DIRTY_LEAST_SLOTS = 256, /* 16 MiB may always wait for their period; more only in proportion to what is in use */
+    DIRTY_LIVE_SHIFT = 3,    /* an eighth of that, */
+    /* and what was in use within the last period: a program that frees and allocates in turn will
+                              * want it again, and its peak is no higher for it */
 };
 
 /* Relaxed, both: figures that steer, nothing is read through them. */
 static _Atomic int64_t dirty_slots; /* set bits of all `empty` */
 static _Atomic int64_t live_slots;  /* claimed by heaps and large blocks */
+
+static _Atomic int64_t recent_live; /* the most that live_slots was at since the last purge, about */
 
 /* When the next purge is due, by the coarse clock; 0: nothing is waiting. */
 static _Atomic uint64_t purge_at;
@@ -117,6 +121,21 @@ static void undo_claim(hakmem_chunk_t *chunk, const claim_t *claim, uint32_t fir
     set_available(chunk);
 }
 
+static void note_live(int64_t live) {
+    /* Two threads may both store; the figure is then a little low for a while. */
+    if (live > atomic_load_explicit(&recent_live, memory_order_relaxed)) {
+        atomic_store_explicit(&recent_live, live, memory_order_relaxed);
+    }
+}
+
+/* How many dirty slots may wait for their period, with `live` in use. Never more than twice what is in use, but for the least:
+ * an idle process has no ticks, and is bounded all the same. */
+static int64_t may_wait(int64_t live) {
+    int64_t above = atomic_load_explicit(&recent_live, memory_order_relaxed) - live;
+    int64_t again = above < 0 ? 0 : above < live ? above : live;
+    return DIRTY_LEAST_SLOTS + (live >> DIRTY_LIVE_SHIFT) + again;
+}
+
 typedef enum { CLAIM_DONE, CLAIM_LOST, CLAIM_REFUSED } claim_result_t;
 
 /* Claims exactly the slots [slot, slot + length), or none: lost to another thread, or refused by the system. The bits of several words are claimed one word after the
@@ -151,7 +170,7 @@ static claim_result_t claim_run(hakmem_chunk_t *chunk, uint32_t slot, uint32_t l
         }
     }
     atomic_fetch_sub_explicit(&dirty_slots, were_dirty, memory_order_relaxed);
-    atomic_fetch_add_explicit(&live_slots, length, memory_order_relaxed);
+    note_live(atomic_fetch_add_explicit(&live_slots, length, memory_order_relaxed) + length);
     *run = (hakmem_run_t){chunk, slot, length, any_empty == 0};
     if (any_unused != 0) {
         HAKMEM_TRACE("SP_ACQUIRE_STAGE2_LOCKFREE", run_start(run), length);
@@ -400,6 +419,7 @@ void hakmem_pool_tick(uint64_t now_ms) {
         return;
     }
     purge_all(true, -1);
+    atomic_store_explicit(&recent_live, atomic_load_explicit(&live_slots, memory_order_relaxed), memory_order_relaxed);
     if (atomic_load_explicit(&dirty_slots, memory_order_seq_cst) > 0) {
         atomic_store_explicit(&purge_at, now_ms + PURGE_PERIOD_MS, memory_order_relaxed);
     }
@@ -418,10 +438,9 @@ void hakmem_pool_release(hakmem_chunk_t *chunk, uint32_t slot, uint32_t length) 
         give_bits(&chunk->empty[w], word_mask(w, slot, length));
     }
     set_available(chunk);
-    /* An idle process has no ticks: what may wait is bounded by what is in use. */
-    int64_t may_wait = (live >> DIRTY_LIVE_SHIFT) + DIRTY_LEAST_SLOTS;
-    if (dirty > may_wait) {
-        purge_all(false, may_wait / 2);
+    int64_t most = may_wait(live);
+    if (dirty > most) {
+        purge_all(false, most / 2);
     } else if (atomic_load_explicit(&purge_at, memory_order_seq_cst) == 0) {
         atomic_store_explicit(&purge_at, hakmem_os_now_ms() + PURGE_PERIOD_MS, memory_order_relaxed);
     }
