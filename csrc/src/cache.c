@@ -23,8 +23,17 @@ static void set_base(hakmem_cache_book_t *book, void **base) {
     __atomic_store_n(&book->base, base, __ATOMIC_RELAXED);
 }
 
+static bool is_closed(const hakmem_cache_bin_t *bin, const hakmem_cache_book_t *book) {
+    return bin->limit == book->base;
+}
+
 static void set_limit(hakmem_cache_bin_t *bin, const hakmem_cache_book_t *book, size_t entries) {
     bin->limit = book->base + entries;
+}
+
+static void open_bin(hakmem_cache_bin_t *bin, hakmem_cache_book_t *book, uint32_t size_class) {
+    book->misses = book->drains = 0;
+    set_limit(bin, book, min_size(CACHE_FIRST, most_for(size_class)));
 }
 
 void hakmem_cache_open(hakmem_cache_t *cache, hakmem_cache_books_t *books) {
@@ -34,10 +43,18 @@ void hakmem_cache_open(hakmem_cache_t *cache, hakmem_cache_books_t *books) {
             set_base(book, books->first_arrays[c]);
             book->room = CACHE_FIRST;
         }
-        book->misses = book->drains = 0;
         book->seen = book->base;
         bin_set_top(&cache->bins[c], book->base);
-        set_limit(&cache->bins[c], book, min_size(CACHE_FIRST, most_for(c)));
+        open_bin(&cache->bins[c], book, c);
+    }
+}
+
+void hakmem_cache_missed(hakmem_cache_t *cache, hakmem_cache_books_t *books, uint32_t size_class) {
+    hakmem_cache_book_t *book = &books->of[size_class];
+    if (book->misses < CACHE_REOPEN) {
+        book->misses++;
+    } else if (is_closed(&cache->bins[size_class], book)) {
+        open_bin(&cache->bins[size_class], book, size_class);
     }
 }
 
@@ -67,30 +84,43 @@ static bool make_room(hakmem_cache_bin_t *bin, hakmem_cache_book_t *book, size_t
     return true;
 }
 
+/* More room, if the bounds of the class and of the heap allow it. */
+static bool grow(hakmem_cache_bin_t *bin, hakmem_cache_books_t *books, uint32_t size_class) {
+    hakmem_cache_book_t *book = &books->of[size_class];
+    size_t entries = (size_t)(bin->limit - book->base);
+    size_t wanted = min_size(entries * 4 + 3, most_for(size_class));
+    if (wanted <= entries) {
+        return false;
+    }
+    size_t more = (wanted - entries) * size_class_bytes(size_class);
+    if (books->bytes + more > CACHE_HEAP_BYTES || !make_room(bin, book, wanted)) {
+        return false;
+    }
+    books->bytes += more;
+    set_limit(bin, book, wanted);
+    return true;
+}
+
 size_t hakmem_cache_overflow(hakmem_cache_t *cache, hakmem_cache_books_t *books, uint32_t size_class) {
     hakmem_cache_bin_t *bin = &cache->bins[size_class];
     hakmem_cache_book_t *book = &books->of[size_class];
     size_t entries = (size_t)(bin->limit - book->base);
-    size_t size = size_class_bytes(size_class);
+    if (is_closed(bin, book)) {
+        return 0;
+    }
     if (book->misses != 0) {
         book->misses = book->drains = 0;
-        size_t wanted = min_size(entries * 4 + 3, most_for(size_class));
-        size_t more = wanted > entries ? (wanted - entries) * size : 0;
-        if (more != 0 && books->bytes + more <= CACHE_HEAP_BYTES && make_room(bin, book, wanted)) {
-            books->bytes += more;
-            set_limit(bin, book, wanted);
-            return 0;
-        }
-    } else if (book->drains < 2) {
-        book->drains++;
-    } else if (entries > CACHE_LEAST) {
-        size_t less = max_size(entries / 4, CACHE_LEAST);
-        size_t grown = entries > CACHE_FIRST ? (entries - max_size(less, CACHE_FIRST)) * size : 0;
-        books->bytes -= min_size(grown, books->bytes);
-        set_limit(bin, book, less);
-        return entries - less / 2;
+        return grow(bin, books, size_class) ? 0 : (entries + 1) / 2;
     }
-    return (entries + 1) / 2;
+    if (++book->drains < CACHE_DRAINS) {
+        return (entries + 1) / 2;
+    }
+    if (entries > CACHE_FIRST) {
+        size_t grown = (entries - CACHE_FIRST) * size_class_bytes(size_class);
+        books->bytes -= min_size(grown, books->bytes);
+    }
+    set_limit(bin, book, 0);
+    return entries;
 }
 
 void hakmem_cache_drop_oldest(hakmem_cache_t *cache, hakmem_cache_books_t *books, uint32_t size_class, size_t n) {

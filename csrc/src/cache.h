@@ -7,9 +7,10 @@
  *    | null |oldest| last |      |      |      |      |      empty: top == base
  *    +------+------+------+------+------+------+------+
  *
- * Capacities adapt: a class that overflows and runs dry in turn gets more, up to what CACHE_CLASS_BYTES of its blocks are; one
- * that only overflows (the program frees more than it allocates) gets less, so that little stays behind when all is freed.
- * What saw no use for an epoch is flushed. */
+ * Capacities adapt: a class that overflows and runs dry in turn gets more, up to what CACHE_CLASS_BYTES of its blocks are. One
+ * that only overflows, because the program frees more than it allocates, is closed: its blocks go to their pages, so that
+ * nothing holds on to pages that are about to be empty. It opens again after a few allocations. Until then these take the slow
+ * path, which notices time passing; what saw no use for an epoch is flushed there. */
 #ifndef HAKMEM_CACHE_H
 #define HAKMEM_CACHE_H
 
@@ -29,8 +30,8 @@ typedef struct {
     void **base;
     void **seen;    /* `top` at the last epoch */
     uint16_t room;  /* entries that the array at `base` has */
-    uint8_t misses; /* whether an allocation found it empty since it last overflowed */
-    uint8_t drains; /* overflows in a row without a miss between them; stops at 2 */
+    uint8_t misses; /* allocations that found it empty since it last overflowed; stops at CACHE_REOPEN */
+    uint8_t drains; /* overflows in a row without a miss between them */
 } hakmem_cache_book_t;
 
 typedef struct {
@@ -94,7 +95,11 @@ void hakmem_cache_close(hakmem_cache_t *cache);
 /* Every bin empty, with the arrays in `books`, or larger ones that it has. */
 void hakmem_cache_open(hakmem_cache_t *cache, hakmem_cache_books_t *books);
 
-/* A bin is full: adapts its capacity, and returns how many of its oldest blocks must leave now. They begin at base + 1. */
+/* An allocation found the bin empty. */
+void hakmem_cache_missed(hakmem_cache_t *cache, hakmem_cache_books_t *books, uint32_t size_class);
+
+/* A bin is full: adapts its capacity, and returns how many of its oldest blocks must leave now. They begin at base + 1. A bin that
+ * is closed by this, or was before, has no room afterwards either. */
 size_t hakmem_cache_overflow(hakmem_cache_t *cache, hakmem_cache_books_t *books, uint32_t size_class);
 
 /* Takes the `n` oldest blocks off a bin, once the caller has done with them. */

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "abandoned.h"
+#include "huge.h"
 #include "os.h"
 #include "trace.h"
 
@@ -423,5 +424,6 @@ bool hakmem_heap_tick(hakmem_tiny_heap_t *heap) {
         release_emptied_abandoned(heap);
     }
     hakmem_pool_tick(now);
+    hakmem_huge_tick(now, false);
     return new_epoch;
 }

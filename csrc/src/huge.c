@@ -18,18 +18,30 @@ enum {
     BUCKETS =
         1024, /* a program has few such blocks; with 100,000 of them a chain of 100 is still less than a system call */
     NODES_AT_ONCE = 64,
+    IDLE_MOST =
+        4, /* mappings kept for the next block of about their size; of one, faulting its pages in anew is what costs */
+    IDLE_PERIOD_MS = 100,
     FREED_KEPT = 16, /* addresses by which a second free is told from a wild pointer */
 };
 
 static node_t *buckets[BUCKETS];
 static node_t *unused_nodes;
 static uint32_t nodes_made;
+static struct {
+    void *start; /* null: none */
+    size_t bytes;
+    uint64_t since_ms;
+} idle[IDLE_MOST];
 static const void *freed[FREED_KEPT];
 static uint32_t freed_next;
 
 /* Relaxed: figures. */
 static _Atomic uint64_t live_blocks;
 static _Atomic size_t live_bytes;
+static _Atomic size_t idle_bytes;
+
+/* What may be idle: bounded without ticks, like the pool's dirty slots. */
+#define IDLE_LEAST_BYTES (32 * MIB)
 
 static node_t **bucket_of(const void *p) {
     uint64_t mixed = ((uint64_t)(uintptr_t)p >> 12) * UINT64_C(0x9e3779b97f4a7c15); /* Fibonacci hashing */
@@ -119,6 +131,68 @@ static size_t mapping_bytes(size_t size) {
     return size > (size_t)PTRDIFF_MAX - page ? 0 : align_up(max_size(size, 1), page);
 }
 
+static void add_idle(int64_t bytes) {
+    atomic_fetch_add_explicit(&idle_bytes, (size_t)bytes, memory_order_relaxed);
+}
+
+/* The smallest idle mapping that fits, if it is at most a quarter too large. */
+static bool take_idle(size_t bytes, size_t align, node_t *node) {
+    int best = -1;
+    for (int i = 0; i < IDLE_MOST; i++) {
+        bool fits = idle[i].start != NULL && idle[i].bytes >= bytes && idle[i].bytes - bytes <= bytes / 4 &&
+                    ((uintptr_t)idle[i].start & (align - 1)) == 0;
+        if (fits && (best < 0 || idle[i].bytes < idle[best].bytes)) {
+            best = i;
+        }
+    }
+    if (best < 0) {
+        return false;
+    }
+    *node = (node_t){NULL, idle[best].start, idle[best].bytes};
+    idle[best].start = NULL;
+    add_idle(-(int64_t)node->bytes);
+    return true;
+}
+
+/* Keeps a freed mapping if there is room for it. */
+static bool keep_idle(void *start, size_t bytes) {
+    size_t live = atomic_load_explicit(&live_bytes, memory_order_relaxed);
+    size_t most = IDLE_LEAST_BYTES + live / 4;
+    if (atomic_load_explicit(&idle_bytes, memory_order_relaxed) + bytes > most) {
+        return false;
+    }
+    for (int i = 0; i < IDLE_MOST; i++) {
+        if (idle[i].start == NULL) {
+            idle[i].start = start;
+            idle[i].bytes = bytes;
+            idle[i].since_ms = hakmem_os_now_ms();
+            add_idle((int64_t)bytes);
+            return true;
+        }
+    }
+    return false;
+}
+
+void hakmem_huge_tick(uint64_t now_ms, bool all) {
+    if (atomic_load_explicit(&idle_bytes, memory_order_relaxed) == 0) {
+        return;
+    }
+    for (int i = 0; i < IDLE_MOST; i++) {
+        hakmem_lock(HAKMEM_LOCK_HUGE);
+        void *start = idle[i].start;
+        size_t bytes = idle[i].bytes;
+        bool give = start != NULL && (all || now_ms - idle[i].since_ms >= IDLE_PERIOD_MS);
+        if (give) {
+            idle[i].start = NULL;
+            add_idle(-(int64_t)bytes);
+        }
+        hakmem_unlock(HAKMEM_LOCK_HUGE);
+        if (give) {
+            hakmem_os_unmap(start, bytes); /* outside the lock: it takes long for much memory */
+        }
+    }
+}
+
 void *hakmem_huge_malloc(size_t size, size_t align, bool *zero) {
     size_t bytes = mapping_bytes(size);
     if (bytes == 0 || align > (size_t)PTRDIFF_MAX / 2) {
@@ -126,22 +200,29 @@ void *hakmem_huge_malloc(size_t size, size_t align, bool *zero) {
     }
     hakmem_lock(HAKMEM_LOCK_HUGE);
     node_t *node = take_node();
+    bool again = node != NULL && take_idle(bytes, align, node);
     hakmem_unlock(HAKMEM_LOCK_HUGE);
     if (node == NULL) {
         return NULL;
     }
-    void *p = hakmem_os_map(bytes, align);
+    if (!again) {
+        *node = (node_t){NULL, hakmem_os_map(bytes, align), bytes};
+        if (node->start == NULL && hakmem_huge_idle_bytes() != 0) {
+            hakmem_huge_tick(0, true);
+            node->start = hakmem_os_map(bytes, align);
+        }
+    }
+    void *p = node->start;
     hakmem_lock(HAKMEM_LOCK_HUGE);
     if (p == NULL) {
         put_node(node);
     } else {
-        *node = (node_t){NULL, p, bytes};
         forget_freed(p);
+        count(1, (int64_t)node->bytes);
         insert(node);
-        count(1, (int64_t)bytes);
     }
     hakmem_unlock(HAKMEM_LOCK_HUGE);
-    *zero = true;
+    *zero = !again;
     return p;
 }
 
@@ -155,8 +236,11 @@ void hakmem_huge_free(void *p) {
     put_node(node);
     remember_freed(p);
     count(-1, -(int64_t)bytes);
+    bool kept = keep_idle(p, bytes);
     hakmem_unlock(HAKMEM_LOCK_HUGE);
-    hakmem_os_unmap(p, bytes); /* outside the lock: it takes long for much memory */
+    if (!kept) {
+        hakmem_os_unmap(p, bytes);
+    }
 }
 
 size_t hakmem_huge_usable(const void *p) {
@@ -195,6 +279,10 @@ void *hakmem_huge_resize(void *p, size_t size, bool may_move) {
     insert(node);
     hakmem_unlock(HAKMEM_LOCK_HUGE);
     return moved;
+}
+
+size_t hakmem_huge_idle_bytes(void) {
+    return atomic_load_explicit(&idle_bytes, memory_order_relaxed);
 }
 
 uint64_t hakmem_huge_blocks(void) {

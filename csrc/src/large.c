@@ -8,9 +8,16 @@ static uint32_t slots_for(size_t size) {
     return (uint32_t)((size + SLOT_BYTES - 1) >> SLOT_SHIFT);
 }
 
+/* Blocks this large pass no heap, so that they notice time passing themselves. */
+static void tick(void) {
+    uint64_t now = hakmem_os_now_ms();
+    hakmem_pool_tick(now);
+    hakmem_huge_tick(now, false);
+}
+
 void *hakmem_large_malloc(size_t size, size_t align, bool *zero) {
     hakmem_run_t run;
-    hakmem_pool_tick(hakmem_os_now_ms());
+    tick();
     uint32_t align_slots = (uint32_t)max_size(align >> SLOT_SHIFT, 1);
     if (!large_is_run(size, align) || !hakmem_pool_acquire(slots_for(size), align_slots, &run)) {
         /* Also where the arena finds no run, say under a small RLIMIT_AS: a mapping needs no chunk. */
@@ -45,7 +52,7 @@ void hakmem_large_free(void *p) {
     }
     stat_live(-((int64_t)length << SLOT_SHIFT));
     hakmem_pool_release(arena_chunk_of(p), arena_slot_of(p), length);
-    hakmem_pool_tick(hakmem_os_now_ms());
+    tick();
 }
 
 size_t hakmem_large_usable(const void *p) {

@@ -81,12 +81,12 @@ void hakmem_stats_get(hakmem_stats_t *out) {
         out->committed_bytes += chunk_committed(hakmem_arena_chunk(i));
     }
     subtract_cached(out);
-    size_t meta = hakmem_meta_committed_bytes(), huge = hakmem_huge_bytes();
+    size_t meta = hakmem_meta_committed_bytes(), huge = hakmem_huge_bytes(), idle = hakmem_huge_idle_bytes();
     out->huge_blocks = hakmem_huge_blocks();
     out->live_blocks += out->huge_blocks;
     out->live_bytes += huge;
-    out->committed_bytes += meta + huge;
-    out->reserved_bytes = hakmem_arena_reserved_bytes() + meta + huge;
+    out->committed_bytes += meta + huge + idle;
+    out->reserved_bytes = hakmem_arena_reserved_bytes() + meta + huge + idle;
 
     int64_t peak = atomic_load_explicit(&hakmem_peak_bytes, memory_order_relaxed);
     out->peak_bytes = STATS ? (uint64_t)peak : HAKMEM_NOT_COUNTED;
@@ -127,4 +127,5 @@ void hakmem_purge(void) {
     }
     hakmem_late_heap_with(release_late, 0);
     hakmem_pool_purge();
+    hakmem_huge_tick(0, true);
 }

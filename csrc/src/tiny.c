@@ -6,12 +6,25 @@
 #include "frees.h"
 #include "thread.h"
 
-static void *generic_on(hakmem_tiny_heap_t *heap, size_t size) {
+static void tick(hakmem_tiny_heap_t *heap) {
     if (hakmem_heap_tick(heap) && BLOCK_CACHE) {
         hakmem_flush_idle(heap);
     }
+}
+
+static void *generic_on(hakmem_tiny_heap_t *heap, size_t size) {
+    tick(heap);
     hakmem_tiny_page_t *page = hakmem_heap_find_page(heap, size_class_of(size));
     return page == NULL ? NULL : page_pop(page);
+}
+
+HAKMEM_NOINLINE void *hakmem_tiny_malloc_collect(hakmem_tiny_heap_t *heap, hakmem_tiny_page_t *page, size_t size) {
+    if (DUAL_LISTS && page->local_free != NULL) { /* the empty page has none */
+        hakmem_tiny_collect_frees(page);
+        stat_add(HAKMEM_COUNT_DIRECT_HITS, size <= 1024);
+        return page_pop(page);
+    }
+    return hakmem_tiny_malloc_generic(heap, size);
 }
 
 HAKMEM_NOINLINE void *hakmem_tiny_malloc_generic(hakmem_tiny_heap_t *heap, size_t size) {
@@ -32,7 +45,8 @@ HAKMEM_NOINLINE void *hakmem_tiny_malloc_generic(hakmem_tiny_heap_t *heap, size_
 
 HAKMEM_NOINLINE void *hakmem_tiny_malloc_uncached(hakmem_tiny_heap_t *heap, size_t size) {
     if (heap_is_real(heap) && size <= CLASS_SMALL_MAX) {
-        heap->books.of[size_class_of(size)].misses = 1;
+        hakmem_cache_missed(&heap->cache, &heap->books, size_class_of(size));
+        tick(heap);
     }
     return hakmem_tiny_malloc_direct(heap, size);
 }

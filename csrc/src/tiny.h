@@ -8,6 +8,10 @@
  * Null with ENOMEM. (spec name) */
 void *hakmem_tiny_malloc_generic(hakmem_tiny_heap_t *heap, size_t size);
 
+/* Between the two: `page` has nothing on `free`. If its owner freed into it, that is collected and serves; else the generic
+ * path does. */
+void *hakmem_tiny_malloc_collect(hakmem_tiny_heap_t *heap, hakmem_tiny_page_t *page, size_t size);
+
 /* The page to allocate `size` bytes from; the empty page where there is none. */
 HAKMEM_INLINE hakmem_tiny_page_t *tiny_page_for(hakmem_tiny_heap_t *heap, size_t size) {
     if (DIRECT_CACHE && hakmem_likely(size <= DIRECT_MAX)) {
@@ -29,7 +33,7 @@ HAKMEM_INLINE void *hakmem_tiny_malloc_direct(hakmem_tiny_heap_t *heap, size_t s
         stat_add(HAKMEM_COUNT_DIRECT_HITS, size <= 1024);
         return block;
     }
-    return hakmem_tiny_malloc_generic(heap, size);
+    return hakmem_tiny_malloc_collect(heap, page, size);
 }
 
 /* As hakmem_tiny_malloc_direct where the cache had none. */
