@@ -20,7 +20,8 @@
 enum {
     CACHE_FIRST = 15, /* entries of the arrays that lie in the heap itself */
     CACHE_MOST = 255,
-    CACHE_LEAST = 8, /* what a class that only overflows keeps room for */
+    CACHE_DRAINS = 3, /* overflows in a row without a miss that close a bin */
+    CACHE_REOPEN = 8, /* misses that open it again */
     CACHE_CLASS_BYTES = 32 * 1024,
     CACHE_HEAP_BYTES = 512 * 1024, /* what the grown capacities of all classes may hold, in bytes of blocks */
 };
