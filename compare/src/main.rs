@@ -1,1 +1,48 @@
-fn main() {}
+//! Measures hakmem beside other allocators: one process for each measurement, the allocators in turn, round by round.
+//!
+//! Nothing here allocates with what is measured: the workers do, this program builds, runs and counts.
+
+mod baseline;
+mod builder;
+mod callgrind;
+#[path = "../worker/src/catalog.rs"]
+mod catalog;
+mod cli;
+mod instructions;
+mod machine;
+mod measurement;
+mod optimised;
+mod phases;
+mod places;
+mod progress;
+mod ranking;
+mod report;
+mod rounds;
+mod selection;
+mod statistics;
+mod suite;
+mod symbols;
+mod tools;
+mod variant;
+mod worker;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+fn main() -> ExitCode {
+    let cli = cli::Cli::parse();
+    let outcome = match &cli.command {
+        _ if cli.list => Ok(selection::print_lists()),
+        None => suite::run(&cli.suite),
+        Some(cli::Command::Phases(options)) => phases::run(options),
+        Some(cli::Command::Instructions(options)) => instructions::run(options),
+    };
+    match outcome {
+        Ok(code) => code,
+        Err(message) => {
+            eprintln!("compare: {message}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,89 @@
+//! The targets of the three phases, beside what came out.
+
+use serde::Serialize;
+
+use super::arms::{Arm, ALL_OFF, ALL_ON, PHASE_1, PHASE_2};
+use super::collect::PhaseRow;
+
+/// A target and whether it was met.
+#[derive(Clone, Debug, Serialize)]
+pub struct Verdict {
+    pub target: &'static str,
+    pub wanted: String,
+    pub measured: String,
+    /// None: not measured here.
+    pub met: Option<bool>,
+}
+
+pub fn judge(rows: &[PhaseRow]) -> Vec<Verdict> {
+    let find = |arm: Arm| rows.iter().find(|row| row.arm == Some(arm));
+    let speed = |row: Option<&PhaseRow>| Some(row?.ops_per_second?.median);
+    let named = |name: &str| speed(rows.iter().find(|row| row.name == name));
+    // Against nothing at all, nothing can be saved or gained.
+    let ratio = |over: Option<f64>, under: Option<f64>| Some(over? / under.filter(|under| *under > 0.0)?);
+
+    let (off, first, second, on) = (find(ALL_OFF), find(PHASE_1), find(PHASE_2), find(ALL_ON));
+    let over_off = |row: Option<&PhaseRow>| ratio(speed(row), speed(off));
+    let better_peer = named("mimalloc2").into_iter().chain(named("mimalloc3")).reduce(f64::max);
+    let saved = |pick: fn(&PhaseRow) -> Option<f64>, before: Option<&PhaseRow>, after: Option<&PhaseRow>| {
+        ratio(after.and_then(pick), before.and_then(pick))
+    };
+    let code = |row: &PhaseRow| row.hot_code.map(|bytes| bytes as f64);
+
+    vec![
+        above("phase 1: hit rate of the direct cache", 0.95, on.and_then(|row| row.hit_rate)),
+        gain("phase 1: throughput over all off, minimum", 1.10, over_off(first)),
+        gain("phase 1: throughput over all off, target", 1.15, over_off(first)),
+        at_most("phase 2: atomic operations against phase 1", 0.20, saved(|row| row.atomics, first, second)),
+        at_most("all on: atomic operations against all off", 0.20, saved(|row| row.atomics, off, on)),
+        gain("phase 2: throughput over phase 1", 1.10, ratio(speed(second), speed(first))),
+        gain("phases 1 and 2: throughput over all off, minimum", 1.20, over_off(second)),
+        gain("phases 1 and 2: throughput over all off, target", 1.27, over_off(second)),
+        at_most("phase 3: mispredicted branches", 1.0, saved(|row| row.branch_misses, second, on)),
+        at_most("phase 3: instructions", 1.0, saved(|row| row.instructions, second, on)),
+        at_most("phase 3: code of the hot functions", 1.0, saved(code, second, on)),
+        gain("phase 3: throughput over phases 1 and 2", 1.05, ratio(speed(on), speed(second))),
+        gain("all on: throughput over all off, minimum", 1.35, over_off(on)),
+        gain("all on: throughput over all off, target", 1.40, over_off(on)),
+        gain("all on: throughput over all off, stretch", 1.45, over_off(on)),
+        gain("all on: throughput over mimalloc 2", 1.0, ratio(speed(on), named("mimalloc2"))),
+        gain("all on: throughput over mimalloc 3", 1.0, ratio(speed(on), named("mimalloc3"))),
+        gain("all off is no strawman: over the better mimalloc", 0.6, ratio(speed(off), better_peer)),
+    ]
+}
+
+fn gain(target: &'static str, least: f64, measured: Option<f64>) -> Verdict {
+    verdict(target, format!("≥ {least:.2} ×"), measured.map(|m| format!("{m:.2} ×")), measured.map(|m| m >= least))
+}
+
+fn above(target: &'static str, least: f64, measured: Option<f64>) -> Verdict {
+    let percent = |share: f64| format!("{:.1} %", share * 100.0);
+    verdict(target, format!("> {}", percent(least)), measured.map(percent), measured.map(|m| m > least))
+}
+
+fn at_most(target: &'static str, most: f64, measured: Option<f64>) -> Verdict {
+    verdict(target, format!("≤ {most:.2} ×"), measured.map(|m| format!("{m:.3} ×")), measured.map(|m| m <= most))
+}
+
+fn verdict(target: &'static str, wanted: String, measured: Option<String>, met: Option<bool>) -> Verdict {
+    Verdict { target, wanted, measured: measured.unwrap_or_else(|| "not available here".into()), met }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{above, at_most, gain};
+
+    #[test]
+    fn bounds_are_met_from_the_right_side() {
+        assert_eq!(gain("", 1.1, Some(1.1)).met, Some(true));
+        assert_eq!(gain("", 1.1, Some(1.09)).met, Some(false));
+        assert_eq!(at_most("", 0.2, Some(0.21)).met, Some(false));
+        assert_eq!(above("", 0.95, Some(0.95)).met, Some(false));
+    }
+
+    #[test]
+    fn what_was_not_measured_is_neither() {
+        let verdict = gain("", 1.0, None);
+        assert_eq!((verdict.met, verdict.measured.as_str()), (None, "not available here"));
+    }
+}

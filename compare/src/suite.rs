@@ -1,0 +1,42 @@
+//! The comparison itself: build, run, report.
+
+use std::process::ExitCode;
+
+use crate::cli::Suite;
+use crate::machine::Machine;
+use crate::{builder, places, ranking, report, rounds, selection};
+
+pub fn run(options: &Suite) -> Result<ExitCode, String> {
+    let workloads = selection::workloads(&options.only)?;
+    let variants: Vec<_> =
+        selection::allocators(&options.against)?.into_iter().map(|variant| variant.with_feature("programs")).collect();
+    let out = places::results(options.out.as_deref());
+    places::make(&out)?;
+
+    let (built, not_built) = builder::build_all(&variants);
+    if built.is_empty() {
+        return Err("no worker could be built".into());
+    }
+    let names: Vec<&str> = workloads.iter().map(|entry| entry.name).collect();
+    let runs = rounds::run(&built, &names, options.rounds, &options.limits);
+    let rows = ranking::rows(&runs);
+    let report = report::Report {
+        machine: Machine::describe(),
+        rounds: options.rounds,
+        scale: options.limits.scale,
+        seed: options.limits.seed,
+        standings: ranking::standings(&rows),
+        rows,
+        not_built,
+        runs,
+    };
+    report::terminal::print(&report);
+    for file in report::write(&report, &out)? {
+        println!("{}", file.display());
+    }
+    // A row that failed is told, not hidden; only hakmem's own failures make the command fail.
+    let own = |name: &str| name.starts_with("hakmem");
+    let failed = report.not_built.iter().any(|(name, _)| own(name))
+        || report.rows.iter().any(|row| own(&row.allocator) && row.failure.is_some());
+    Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}

@@ -1,0 +1,169 @@
+//! Runs one worker, watched: a crash, a hang or a worker that eats the machine's memory becomes a row, not the end.
+
+use std::io::Read;
+use std::os::unix::process::ExitStatusExt;
+use std::path::Path;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use crate::builder::Built;
+use crate::cli::Limits;
+use crate::measurement::Measurement;
+use crate::{machine, places};
+
+/// The status of a worker that got no memory.
+const OUT_OF_MEMORY: i32 = 12;
+const POLL: Duration = Duration::from_millis(10);
+
+/// The bounds of a run.
+#[derive(Clone, Copy)]
+pub struct Bounds {
+    pub timeout: Duration,
+    pub memory: u64,
+}
+
+impl Bounds {
+    pub fn new(limits: &Limits) -> Self {
+        Self::of(limits.timeout, limits.memory_limit)
+    }
+
+    pub fn of(timeout_seconds: u64, memory_mib: Option<u64>) -> Self {
+        let available = machine::available_memory().map_or(u64::MAX, |bytes| bytes / 5 * 4);
+        Self { timeout: Duration::from_secs(timeout_seconds), memory: memory_mib.map_or(available, |mib| mib << 20) }
+    }
+}
+
+/// Runs a workload once.
+pub fn run(built: &Built, workload: &str, limits: &Limits) -> Result<Measurement, String> {
+    let mut command = Command::new(&built.program);
+    command.args([workload, "--scale", &limits.scale.to_string(), "--seed", &limits.seed.to_string()]);
+    command.args(["--settle-ms", &limits.settle_ms.to_string()]);
+    command.envs(built.variant.run_environment.iter().copied());
+    if let Some(sources) = rust_sources() {
+        command.env("COMPARE_RUST_SOURCES", sources);
+    }
+    let mut measurement = Measurement::parse(&output(command, Bounds::new(limits))?)?;
+    // A worker knows its allocator, not the variant's name.
+    measurement.allocator.clone_from(&built.variant.name);
+    Ok(measurement)
+}
+
+/// The standard output of a command that ended well within its bounds.
+pub fn output(mut command: Command, bounds: Bounds) -> Result<String, String> {
+    let program = command.get_program().to_owned();
+    let mut child = command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .map_err(|error| format!("cannot run {}: {error}", Path::new(&program).display()))?;
+    // Both pipes are emptied as they fill, or a worker that says much would wait for ever.
+    let (text, errors) = (collect(child.stdout.take()), collect(child.stderr.take()));
+    let ended = wait(&mut child, bounds);
+    let (text, errors) = (text.join().unwrap_or_default(), errors.join().unwrap_or_default());
+    let status = ended?;
+    if status.success() {
+        return Ok(text);
+    }
+    let why = reason(status);
+    let said = errors.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or_default();
+    Err(if said.is_empty() { why } else { format!("{why}: {said}") })
+}
+
+fn collect(pipe: Option<impl Read + Send + 'static>) -> JoinHandle<String> {
+    std::thread::spawn(move || {
+        let mut bytes = Vec::new();
+        if let Some(mut pipe) = pipe {
+            // What was read before an error is still worth having.
+            let _ = pipe.read_to_end(&mut bytes);
+        }
+        String::from_utf8_lossy(&bytes).into_owned()
+    })
+}
+
+fn wait(child: &mut Child, bounds: Bounds) -> Result<ExitStatus, String> {
+    let begin = Instant::now();
+    loop {
+        if let Some(status) = child.try_wait().map_err(|error| format!("cannot wait for the worker: {error}"))? {
+            return Ok(status);
+        }
+        let verdict = if begin.elapsed() > bounds.timeout {
+            Some(format!("hung: not done after {} s", bounds.timeout.as_secs()))
+        } else if machine::resident_memory(child.id()).is_some_and(|bytes| bytes > bounds.memory) {
+            Some(format!("out of memory: more than {} MiB", bounds.memory >> 20))
+        } else {
+            None
+        };
+        if let Some(verdict) = verdict {
+            // It may have ended by itself since; then there is nothing to do.
+            let _ = child.kill();
+            let _ = child.wait();
+            return Err(verdict);
+        }
+        std::thread::sleep(POLL);
+    }
+}
+
+fn reason(status: ExitStatus) -> String {
+    match (status.code(), status.signal()) {
+        (Some(OUT_OF_MEMORY), _) => "out of memory".into(),
+        (Some(code), _) => format!("ended with status {code}"),
+        (None, Some(libc::SIGKILL)) => "killed, most likely for memory".into(),
+        (None, Some(libc::SIGSEGV)) => "crashed (SIGSEGV)".into(),
+        (None, Some(libc::SIGBUS)) => "crashed (SIGBUS)".into(),
+        (None, Some(libc::SIGABRT)) => "aborted (SIGABRT)".into(),
+        (None, Some(libc::SIGILL)) => "crashed (SIGILL)".into(),
+        (None, Some(signal)) => format!("ended by signal {signal}"),
+        (None, None) => "ended in a way the system does not tell".into(),
+    }
+}
+
+/// Sources for the parser workload: those of the parser itself, at the version that the workers' lock file names, so that
+/// every machine parses the same.
+fn rust_sources() -> Option<&'static Path> {
+    static SOURCES: std::sync::OnceLock<Option<std::path::PathBuf>> = std::sync::OnceLock::new();
+    SOURCES
+        .get_or_init(|| {
+            let output = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+                .args(["metadata", "--format-version", "1", "--features", "programs", "--manifest-path"])
+                .arg(places::worker_manifest())
+                .stderr(Stdio::null())
+                .output()
+                .ok()?;
+            let metadata: serde_json::Value = serde_json::from_slice(&output.stdout).ok()?;
+            let parser = metadata["packages"].as_array()?.iter().find(|package| package["name"] == "syn")?;
+            Some(Path::new(parser["manifest_path"].as_str()?).parent()?.join("src"))
+        })
+        .as_deref()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{output, Bounds};
+    use std::process::Command;
+
+    fn shell(script: &str, seconds: u64) -> Result<String, String> {
+        let mut command = Command::new("sh");
+        command.args(["-c", script]);
+        output(command, Bounds::of(seconds, Some(1 << 20)))
+    }
+
+    #[test]
+    fn a_good_end_gives_the_output() {
+        assert_eq!(shell("echo fine", 10).as_deref(), Ok("fine\n"));
+    }
+
+    #[test]
+    fn every_bad_end_is_told() {
+        assert_eq!(shell("kill -SEGV $$", 10).unwrap_err(), "crashed (SIGSEGV)");
+        assert_eq!(shell("exit 12", 10).unwrap_err(), "out of memory");
+        assert_eq!(shell("echo why >&2; exit 3", 10).unwrap_err(), "ended with status 3: why");
+        assert!(shell("exec sleep 60", 0).unwrap_err().starts_with("hung"));
+    }
+
+    #[test]
+    fn more_output_than_a_pipe_holds_does_not_block() {
+        assert!(shell("head -c 1000000 /dev/zero; head -c 1000000 /dev/zero >&2", 30).is_ok());
+    }
+}
