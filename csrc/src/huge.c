@@ -135,14 +135,16 @@ static void add_idle(int64_t bytes) {
     atomic_fetch_add_explicit(&idle_bytes, (size_t)bytes, memory_order_relaxed);
 }
 
-/* The smallest idle mapping that fits, if it is at most a quarter too large. */
+/* Takes the idle mapping whose size is nearest, and makes it fit: what it has is not faulted in again. */
 static bool take_idle(size_t bytes, size_t align, node_t *node) {
     int best = -1;
-    for (int i = 0; i < IDLE_MOST; i++) {
-        bool fits = idle[i].start != NULL && idle[i].bytes >= bytes && idle[i].bytes - bytes <= bytes / 4 &&
-                    ((uintptr_t)idle[i].start & (align - 1)) == 0;
-        if (fits && (best < 0 || idle[i].bytes < idle[best].bytes)) {
+    size_t best_off = SIZE_MAX;
+    for (int i = 0; align <= hakmem_os_page_size() && i < IDLE_MOST; i++) {
+        size_t has = idle[i].bytes;
+        size_t off = has < bytes ? bytes - has : has - bytes;
+        if (idle[i].start != NULL && off < best_off && has >= bytes / 4) {
             best = i;
+            best_off = off;
         }
     }
     if (best < 0) {
@@ -157,7 +159,7 @@ static bool take_idle(size_t bytes, size_t align, node_t *node) {
 /* Keeps a freed mapping if there is room for it. */
 static bool keep_idle(void *start, size_t bytes) {
     size_t live = atomic_load_explicit(&live_bytes, memory_order_relaxed);
-    size_t most = IDLE_LEAST_BYTES + live / 4;
+    size_t most = IDLE_LEAST_BYTES + live / 2;
     if (atomic_load_explicit(&idle_bytes, memory_order_relaxed) + bytes > most) {
         return false;
     }
@@ -204,6 +206,15 @@ void *hakmem_huge_malloc(size_t size, size_t align, bool *zero) {
     hakmem_unlock(HAKMEM_LOCK_HUGE);
     if (node == NULL) {
         return NULL;
+    }
+    if (again && node->bytes != bytes && (node->bytes < bytes || node->bytes - bytes > bytes / 8)) {
+        void *fitted = hakmem_os_remap(node->start, node->bytes, bytes, true);
+        again = fitted != NULL;
+        if (again) {
+            *node = (node_t){NULL, fitted, bytes};
+        } else {
+            hakmem_os_unmap(node->start, node->bytes);
+        }
     }
     if (!again) {
         *node = (node_t){NULL, hakmem_os_map(bytes, align), bytes};
@@ -277,6 +288,27 @@ void *hakmem_huge_resize(void *p, size_t size, bool may_move) {
         forget_freed(moved);
     }
     insert(node);
+    hakmem_unlock(HAKMEM_LOCK_HUGE);
+    return moved;
+}
+
+void *hakmem_huge_adopt(void *range, size_t bytes) {
+    hakmem_lock(HAKMEM_LOCK_HUGE);
+    node_t *node = take_node();
+    hakmem_unlock(HAKMEM_LOCK_HUGE);
+    if (node == NULL) {
+        return NULL;
+    }
+    void *moved = hakmem_os_move_out(range, bytes);
+    hakmem_lock(HAKMEM_LOCK_HUGE);
+    if (moved == NULL) {
+        put_node(node);
+    } else {
+        *node = (node_t){NULL, moved, bytes};
+        forget_freed(moved);
+        insert(node);
+        count(1, (int64_t)bytes);
+    }
     hakmem_unlock(HAKMEM_LOCK_HUGE);
     return moved;
 }

@@ -20,6 +20,10 @@ size_t hakmem_huge_usable(const void *p);
 /* Resizes, moving the mapping (not its contents) where it must and may. Null: `p` is as it was. Aborts as hakmem_huge_free. */
 void *hakmem_huge_resize(void *p, size_t size, bool may_move);
 
+/* Makes a huge block of `bytes` (whole system pages) of a committed range of the arena, by moving its pages out; the range reads
+ * as zero afterwards. Null: nothing has changed. */
+void *hakmem_huge_adopt(void *range, size_t bytes);
+
 uint64_t hakmem_huge_blocks(void);
 size_t hakmem_huge_idle_bytes(void); /* freed, kept for the next block of about that size */
 size_t hakmem_huge_bytes(void);

@@ -1,5 +1,7 @@
 #include "large.h"
 
+#include <string.h>
+
 #include "fatal.h"
 #include "huge.h"
 #include "os.h"
@@ -53,6 +55,22 @@ void hakmem_large_free(void *p) {
     stat_live(-((int64_t)length << SLOT_SHIFT));
     hakmem_pool_release(arena_chunk_of(p), arena_slot_of(p), length);
     tick();
+}
+
+void *hakmem_large_move_out(void *p, size_t size) {
+    size_t bytes = (size_t)atomic_load_explicit(&large_info(p)->length, memory_order_relaxed) << SLOT_SHIFT;
+    void *moved = hakmem_huge_adopt(p, bytes);
+    if (moved == NULL) {
+        return NULL;
+    }
+    void *resized = hakmem_huge_resize(moved, size, true);
+    if (resized == NULL) { /* the slots are still ours, and empty: back to where it was */
+        memcpy(p, moved, bytes);
+        hakmem_huge_free(moved);
+        return NULL;
+    }
+    hakmem_large_free(p); /* they count as dirty though they are clean: a purge that finds nothing */
+    return resized;
 }
 
 size_t hakmem_large_usable(const void *p) {

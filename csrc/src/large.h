@@ -19,6 +19,10 @@ size_t hakmem_large_usable(const void *p);
 /* Resizes in place: gives slots up, or takes the next ones. False: `p` is as it was. */
 bool hakmem_large_resize(void *p, size_t size);
 
+/* Resizes a large block in a chunk by making a mapping of its own of it: its pages are moved, not copied. Null: it is as it was.
+ * The result is aligned to the system's page. */
+void *hakmem_large_move_out(void *p, size_t size);
+
 /* Whether such a request becomes a run of slots where the arena has room. */
 HAKMEM_INLINE bool large_is_run(size_t size, size_t align) {
     return size <= HAKMEM_LARGE_MAX && align <= HAKMEM_LARGE_MAX;

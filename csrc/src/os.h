@@ -30,6 +30,11 @@ void hakmem_os_unmap(void *p, size_t size);
  * the system's page only. Null if refused or not offered; then the old mapping is whole. */
 void *hakmem_os_remap(void *p, size_t old_size, size_t new_size, bool may_move);
 
+/* Moves the pages of a committed range of a reservation to a mapping of their own, without copying; the range stays committed and
+ * reads as zero afterwards. Aligned to the system's page. Null if refused or not offered (Linux before 5.7); then nothing has
+ * changed. */
+void *hakmem_os_move_out(void *p, size_t size);
+
 /* Bytes of address space that the process may have (RLIMIT_AS); SIZE_MAX if there is no limit. */
 size_t hakmem_os_address_limit(void);
 

@@ -15,6 +15,10 @@
 #define MAP_FIXED_NOREPLACE 0x100000 /* Linux 4.17; an older kernel takes the address as a hint, which is checked */
 #endif
 
+#if defined(__linux__) && !defined(MREMAP_DONTUNMAP)
+#define MREMAP_DONTUNMAP 4 /* Linux 5.7; an older kernel refuses it */
+#endif
+
 /* Fault injection ------------------------------------------------------------------------------------------------- */
 
 static atomic_long inject_calls; /* calls so far */
@@ -189,6 +193,21 @@ void *hakmem_os_remap(void *p, size_t old_size, size_t new_size, bool may_move) 
     return moved == MAP_FAILED ? NULL : moved;
 #else
     (void)p, (void)old_size, (void)new_size, (void)may_move;
+    return NULL;
+#endif
+}
+
+void *hakmem_os_move_out(void *p, size_t size) {
+#ifdef __linux__
+    if (refused()) {
+        return NULL;
+    }
+    int kept = errno;
+    void *moved = mremap(p, size, size, MREMAP_MAYMOVE | MREMAP_DONTUNMAP);
+    errno = kept;
+    return moved == MAP_FAILED ? NULL : moved;
+#else
+    (void)p, (void)size;
     return NULL;
 #endif
 }

@@ -9,6 +9,10 @@
 #include "os.h"
 #include "tiny.h"
 
+/* From here on moving a block's pages costs less than copying it. Not lower, because each mapping is one of the 65,530 that Linux
+ * gives a process. */
+#define MOVE_OUT_LEAST MIB
+
 typedef enum { KIND_PAGE, KIND_RUN, KIND_HUGE } kind_t;
 
 static kind_t kind_of(const void *p) {
@@ -24,9 +28,12 @@ static void *resize_large(void *p, size_t size, size_t align) {
         return NULL; /* a page's block costs less memory, and a sized free will look for one */
     }
     if (kind_of(p) == KIND_RUN) {
-        return size <= HAKMEM_LARGE_MAX && hakmem_large_resize(p, size) ? p : NULL;
+        if (size <= HAKMEM_LARGE_MAX && hakmem_large_resize(p, size)) {
+            return p;
+        }
+        return size >= MOVE_OUT_LEAST && align <= hakmem_os_page_size() ? hakmem_large_move_out(p, size) : NULL;
     }
-    if (size <= HAKMEM_LARGE_MAX / 2) {
+    if (size < MOVE_OUT_LEAST / 2) {
         return NULL; /* well below what is worth a mapping */
     }
     /* A mapping that moves is aligned to the system's page only. */
