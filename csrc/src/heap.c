@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "abandoned.h"
+#include "options.h"
 #include "os.h"
 #include "trace.h"
 
@@ -411,7 +412,8 @@ void hakmem_heap_tick(hakmem_tiny_heap_t *heap) {
     }
     heap->calls_to_tick = HEAP_TICK_CALLS;
     uint64_t now = hakmem_os_now_ms();
-    if (now - heap->epoch_began_ms >= HEAP_EPOCH_MS) {
+    /* Empty pages, and slots at hand, that saw no use for two epochs are given up: after HAKMEM_PURGE_MS. */
+    if (now - heap->epoch_began_ms >= option_purge_ms() / 2) {
         heap->epoch_began_ms = now;
         heap->epoch++;
         release_retired(heap, false);

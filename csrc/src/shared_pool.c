@@ -1,10 +1,10 @@
 #include "shared_pool.h"
 
+#include "options.h"
 #include "os.h"
 #include "trace.h"
 
 enum {
-    PURGE_PERIOD_MS = 100,
     DIRTY_LEAST_SLOTS = 32, /* 2 MiB may always wait for their period; more only in proportion to what is in use */
     DIRTY_LIVE_SHIFT = 3,   /* an eighth */
 };
@@ -364,7 +364,7 @@ void hakmem_pool_tick(uint64_t now_ms) {
     }
     purge_all(true, -1);
     if (atomic_load_explicit(&dirty_slots, memory_order_relaxed) > 0) {
-        atomic_store_explicit(&purge_at, now_ms + PURGE_PERIOD_MS, memory_order_relaxed);
+        atomic_store_explicit(&purge_at, now_ms + option_purge_ms(), memory_order_relaxed);
     }
 }
 
@@ -383,11 +383,11 @@ void hakmem_pool_release(hakmem_chunk_t *chunk, uint32_t slot, uint32_t length) 
     atomic_store_explicit(&chunk->run_limit, UINT32_MAX, memory_order_relaxed);
     set_available(chunk);
     /* An idle process has no ticks: what may wait is bounded by what is in use. */
-    int64_t may_wait = (live >> DIRTY_LIVE_SHIFT) + DIRTY_LEAST_SLOTS;
+    int64_t may_wait = option_purge_ms() == 0 ? 0 : (live >> DIRTY_LIVE_SHIFT) + DIRTY_LEAST_SLOTS;
     if (dirty > may_wait) {
         purge_all(false, may_wait / 2);
     } else if (atomic_load_explicit(&purge_at, memory_order_relaxed) == 0) {
-        atomic_store_explicit(&purge_at, hakmem_os_now_ms() + PURGE_PERIOD_MS, memory_order_relaxed);
+        atomic_store_explicit(&purge_at, hakmem_os_now_ms() + option_purge_ms(), memory_order_relaxed);
     }
 }
 

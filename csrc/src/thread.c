@@ -4,6 +4,7 @@
 #include <pthread.h>
 
 #include "abandoned.h"
+#include "early.h"
 #include "meta.h"
 
 static hakmem_tiny_heap_t *free_heaps; /* under the heaps lock */
@@ -76,6 +77,9 @@ hakmem_tiny_heap_t *hakmem_thread_heap_get(void) {
     }
     if (torn_down) {
         return NULL;
+    }
+    if (OVERRIDE) {
+        hakmem_early_record(); /* before anything of ours is mapped */
     }
     hakmem_tiny_heap_t *heap = heap_new(true);
     if (heap == NULL) {
