@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 /// The core's sources, besides the headers that `csrc` holds next to them.
 const SOURCES: &[&str] = &[
     "abandoned.c",
+    "early.c",
     "failure.c",
     "cache.c",
     "fatal.c",
@@ -22,16 +23,21 @@ const SOURCES: &[&str] = &[
     "malloc.c",
     "meta.c",
     "notice.c",
+    "options.c",
     "os_unix.c",
     "page.c",
     "page_arena.c",
     "realloc.c",
+    "report.c",
     "shared_pool.c",
     "stats.c",
     "thread.c",
     "tiny.c",
     "trace.c",
 ];
+
+/// What the feature `override` adds, from `csrc/override`.
+const OVERRIDE_SOURCES: &[&str] = &["info.c", "malloc.c", "new.c"];
 
 /// A build switch: its name, the values it takes, and what it is when the environment does not say.
 struct Switch {
@@ -106,7 +112,23 @@ fn compile_core(csrc: &Path) {
     for source in SOURCES {
         build.file(csrc.join("src").join(source));
     }
+    if env::var_os("CARGO_FEATURE_OVERRIDE").is_some() {
+        add_override(&mut build, csrc);
+    }
     build.compile("hakmem_core");
+}
+
+fn add_override(build: &mut cc::Build, csrc: &Path) {
+    build.define("HAKMEM_OVERRIDE", "1");
+    // A compiler that knows what malloc does may turn our own code into a call of itself, or leave a call out.
+    build.flags(["malloc", "calloc", "realloc", "free", "aligned_alloc"].map(|name| format!("-fno-builtin-{name}")));
+    // std::bad_alloc passes through operator new on its way to the caller.
+    build.flag("-fexceptions");
+    // In a shared library, calls among our own functions need no way round through the linker's table.
+    build.flag_if_supported("-fno-semantic-interposition");
+    for source in OVERRIDE_SOURCES {
+        build.file(csrc.join("override").join(source));
+    }
 }
 
 #[cfg(feature = "bindgen")]

@@ -30,6 +30,8 @@ mod fast;
 #[cfg(not(miri))]
 mod ffi;
 mod layout;
+#[cfg(all(feature = "override", not(miri)))]
+mod over;
 mod stats;
 
 pub use alloc::{install_crash_handler, purge, usable_size, Hakmem};

@@ -16,6 +16,10 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
+/* These functions are what a shared library with hakmem in it exports; the rest of the core hides itself. */
+#if defined(__GNUC__)
+#pragma GCC visibility push(default)
+#endif
 
 /* Largest block of a one-slot page. */
 #define HAKMEM_TINY_MAX 8192
@@ -177,6 +181,9 @@ hakmem_failure_hook_t hakmem_set_failure_hook(hakmem_failure_hook_t hook);
  * default action. 0, or the errno of what failed. Calling it again does nothing. Not for two threads at once. */
 int hakmem_install_crash_handler(void);
 
+#if defined(__GNUC__)
+#pragma GCC visibility pop
+#endif
 #ifdef __cplusplus
 }
 #endif

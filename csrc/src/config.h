@@ -31,6 +31,11 @@
 #ifndef HAKMEM_DIRECT_PAGES
 #define HAKMEM_DIRECT_PAGES 129
 #endif
+/* 1: this build also defines malloc and its kin (csrc/override), so it may meet memory that came before it. Set by the
+ * Cargo feature `override`. */
+#ifndef HAKMEM_OVERRIDE
+#define HAKMEM_OVERRIDE 0
+#endif
 /* Capacity of the chunk table. 65,536 chunks of 32 MiB are 2 TiB; the table is touched only as far as it is used. */
 #ifndef HAKMEM_MAX_CHUNKS
 #define HAKMEM_MAX_CHUNKS 65536
@@ -59,6 +64,9 @@
 #if !HAKMEM_IS_BOOL_(HAKMEM_STATS)
 #error "HAKMEM_STATS must be 0 or 1"
 #endif
+#if !HAKMEM_IS_BOOL_(HAKMEM_OVERRIDE)
+#error "HAKMEM_OVERRIDE must be 0 or 1"
+#endif
 #if HAKMEM_DIRECT_PAGES != 129 && HAKMEM_DIRECT_PAGES != 65
 #error "HAKMEM_DIRECT_PAGES must be 129 or 65"
 #endif
@@ -70,6 +78,7 @@ enum {
     BLOCK_CACHE = HAKMEM_USE_BLOCK_CACHE,
     DEBUG_BUILD = !HAKMEM_BUILD_RELEASE,
     STATS = HAKMEM_STATS,
+    OVERRIDE = HAKMEM_OVERRIDE,
     DIRECT_PAGES = HAKMEM_DIRECT_PAGES,
     DIRECT_MAX = (HAKMEM_DIRECT_PAGES - 1) * 8, /* largest size, in bytes, that pages_direct serves */
     MAX_CHUNKS = HAKMEM_MAX_CHUNKS,

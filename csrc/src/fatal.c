@@ -2,6 +2,7 @@
 #include "fatal.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -35,12 +36,29 @@ void hakmem_line_address(hakmem_line_t *line, const void *address) {
     line_digits(line, (uintptr_t)address, 16);
 }
 
+/* Relaxed: set before main, or by the one thread that makes the first heap. */
+static atomic_int kept_stderr = -1;
+
+void hakmem_line_keep_stderr(void) {
+    enum { FIRST_OUT_OF_THE_WAY = 100 }; /* programs count on the low descriptors */
+    if (atomic_load_explicit(&kept_stderr, memory_order_relaxed) < 0) {
+        int kept = errno;
+        atomic_store_explicit(&kept_stderr, fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, FIRST_OUT_OF_THE_WAY),
+                              memory_order_relaxed);
+        errno = kept;
+    }
+}
+
 void hakmem_line_write(hakmem_line_t *line) {
     int kept = errno;
     line->text[line->length++] = '\n';
-    /* A short or failed write to stderr has no one left to be told. */
-    ssize_t ignored = write(STDERR_FILENO, line->text, line->length);
-    (void)ignored;
+    ssize_t written = write(STDERR_FILENO, line->text, line->length);
+    int other = atomic_load_explicit(&kept_stderr, memory_order_relaxed);
+    if (written < 0 && errno == EBADF && other >= 0) {
+        /* A short or failed write has no one left to be told. */
+        written = write(other, line->text, line->length);
+        (void)written;
+    }
     errno = kept;
 }
 

@@ -15,6 +15,10 @@ void hakmem_line_number(hakmem_line_t *line, uint64_t number);
 void hakmem_line_address(hakmem_line_t *line, const void *address); /* 0x and hexadecimal digits */
 void hakmem_line_write(hakmem_line_t *line);                        /* one write(2) to stderr; keeps errno */
 
+/* For what is to be written at exit: many programs close stderr just before. A descriptor of its own, which an exec
+ * closes, is used when there is no other. */
+void hakmem_line_keep_stderr(void);
+
 /* "hakmem: invalid free of 0x…" / "hakmem: double free of 0x…", then abort. */
 _Noreturn void hakmem_invalid_free(const void *p);
 _Noreturn void hakmem_double_free(const void *p);

@@ -4,6 +4,7 @@
 
 #include "abandoned.h"
 #include "huge.h"
+#include "options.h"
 #include "os.h"
 #include "trace.h"
 
@@ -413,7 +414,8 @@ bool hakmem_heap_tick(hakmem_tiny_heap_t *heap) {
     }
     heap->calls_to_tick = HEAP_TICK_CALLS;
     uint64_t now = hakmem_os_now_ms();
-    bool new_epoch = now - heap->epoch_began_ms >= HEAP_EPOCH_MS;
+    /* What saw no use for two epochs is given up: after HAKMEM_PURGE_MS. */
+    bool new_epoch = now - heap->epoch_began_ms >= option_purge_ms() / 2;
     if (new_epoch) {
         heap->epoch_began_ms = now;
         heap->epoch++;

@@ -18,7 +18,6 @@ typedef struct {
 enum {
     L0_SLOTS = 4,                /* stage 0: at most 256 KiB of slots at hand */
     HEAP_TICK_CALLS = 32,        /* slow calls between looks at the clock */
-    HEAP_EPOCH_MS = 50,          /* empty pages and slots at hand that saw no use for two epochs are given up */
     RETIRED_MAX_BYTES = 1 << 20, /* touched bytes that empty pages may keep meanwhile */
 };
 

@@ -1,5 +1,6 @@
 #include "huge.h"
 
+#include "early.h"
 #include "fatal.h"
 #include "lock.h"
 #include "meta.h"
@@ -111,12 +112,17 @@ static void forget_freed(const void *p) {
     }
 }
 
-static _Noreturn void not_ours(const void *p, bool twice) {
-    hakmem_unlock(HAKMEM_LOCK_HUGE); /* a handler of SIGABRT may still want it */
+/* `p` is in no table. Returns where it was handed out before hakmem was there: whoever did so cannot take it back any
+ * more, and it stays. The lock is released first: a handler of SIGABRT may want it, and so may the loader. */
+static void not_ours(const void *p) {
+    bool twice = freed_lately(p);
+    hakmem_unlock(HAKMEM_LOCK_HUGE);
     if (twice) {
         hakmem_double_free(p);
     }
-    hakmem_invalid_free(p);
+    if (hakmem_early_bytes(p) == 0) {
+        hakmem_invalid_free(p);
+    }
 }
 
 static void count(int64_t blocks, int64_t bytes) {
@@ -241,7 +247,8 @@ void hakmem_huge_free(void *p) {
     hakmem_lock(HAKMEM_LOCK_HUGE);
     node_t *node = remove_node(p);
     if (node == NULL) {
-        not_ours(p, freed_lately(p));
+        not_ours(p);
+        return;
     }
     size_t bytes = node->bytes;
     put_node(node);
@@ -276,7 +283,8 @@ void *hakmem_huge_resize(void *p, size_t size, bool may_move) {
     hakmem_lock(HAKMEM_LOCK_HUGE);
     node_t *node = remove_node(p);
     if (node == NULL) {
-        not_ours(p, freed_lately(p));
+        not_ours(p);
+        return NULL;
     }
     hakmem_unlock(HAKMEM_LOCK_HUGE);
     void *moved = bytes == node->bytes ? p : hakmem_os_remap(p, node->bytes, bytes, may_move);

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "fatal.h"
+#include "options.h"
 
 static pthread_mutex_t mutexes[HAKMEM_LOCK_COUNT] = {
     PTHREAD_MUTEX_INITIALIZER, PTHREAD_MUTEX_INITIALIZER, PTHREAD_MUTEX_INITIALIZER,
@@ -87,13 +88,14 @@ static void print_at_exit(void) {
 
 void lock_stats_init(void) {
     static atomic_flag done = ATOMIC_FLAG_INIT;
-    /* Relaxed: the flag publishes nothing but itself. */
-    if (atomic_flag_test_and_set_explicit(&done, memory_order_relaxed)) {
+    const char *value = hakmem_option_text("HAKMEM_LOCK_STATS");
+    /* Relaxed: the flag publishes nothing but itself. Not set without a value: there may be no environment yet. */
+    if (value == NULL || atomic_flag_test_and_set_explicit(&done, memory_order_relaxed)) {
         return;
     }
-    const char *value = getenv("HAKMEM_LOCK_STATS");
-    if (value != NULL && value[0] == '1' && value[1] == '\0') {
+    if (value[0] == '1' && value[1] == '\0') {
         atomic_store_explicit(&g_lock_stats_enabled, 1, memory_order_relaxed);
+        hakmem_line_keep_stderr();
         atexit(print_at_exit);
     }
 }

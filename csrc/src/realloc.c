@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "early.h"
 #include "failure.h"
 #include "fatal.h"
 #include "huge.h"
@@ -40,6 +41,20 @@ static void *resize_large(void *p, size_t size, size_t align) {
     return hakmem_huge_resize(p, size, align <= hakmem_os_page_size());
 }
 
+/* `p` is no block of ours. Memory from before hakmem was there is copied and left alone; how much of it was asked for
+ * nobody knows, so all that can be read is copied as far as it fits. */
+static HAKMEM_COLD void *realloc_foreign(void *p, size_t size) {
+    size_t readable = hakmem_early_bytes(p);
+    if (readable == 0) {
+        hakmem_invalid_free(p);
+    }
+    void *moved = hakmem_malloc(size);
+    if (moved != NULL) {
+        memcpy(moved, p, min_size(size, readable));
+    }
+    return moved;
+}
+
 void *hakmem_realloc(void *p, size_t size) {
     if (p == NULL) {
         return hakmem_malloc(size);
@@ -48,8 +63,8 @@ void *hakmem_realloc(void *p, size_t size) {
         return hakmem_out_of_memory(size, 1);
     }
     size_t usable = hakmem_usable_size(p);
-    if (usable == 0) {
-        hakmem_invalid_free(p);
+    if (hakmem_unlikely(usable == 0)) {
+        return realloc_foreign(p, size);
     }
     if (kind_of(p) != KIND_PAGE) {
         void *resized = resize_large(p, size, 1);

@@ -1,10 +1,10 @@
 #include "shared_pool.h"
 
+#include "options.h"
 #include "os.h"
 #include "trace.h"
 
 enum {
-    PURGE_PERIOD_MS = 100,
     DIRTY_LEAST_SLOTS = 256, /* 16 MiB may always wait for their period; more only in proportion to what is in use */
     DIRTY_LIVE_SHIFT = 3,    /* an eighth of that, */
     /* and what was in use within the last period: a program that frees and allocates in turn will
@@ -421,7 +421,7 @@ void hakmem_pool_tick(uint64_t now_ms) {
     purge_all(true, -1);
     atomic_store_explicit(&recent_live, atomic_load_explicit(&live_slots, memory_order_relaxed), memory_order_relaxed);
     if (atomic_load_explicit(&dirty_slots, memory_order_seq_cst) > 0) {
-        atomic_store_explicit(&purge_at, now_ms + PURGE_PERIOD_MS, memory_order_relaxed);
+        atomic_store_explicit(&purge_at, now_ms + option_purge_ms(), memory_order_relaxed);
     }
 }
 
@@ -438,11 +438,11 @@ void hakmem_pool_release(hakmem_chunk_t *chunk, uint32_t slot, uint32_t length) 
         give_bits(&chunk->empty[w], word_mask(w, slot, length));
     }
     set_available(chunk);
-    int64_t most = may_wait(live);
+    int64_t most = option_purge_ms() == 0 ? 0 : may_wait(live);
     if (dirty > most) {
         purge_all(false, most / 2);
     } else if (atomic_load_explicit(&purge_at, memory_order_seq_cst) == 0) {
-        atomic_store_explicit(&purge_at, hakmem_os_now_ms() + PURGE_PERIOD_MS, memory_order_relaxed);
+        atomic_store_explicit(&purge_at, hakmem_os_now_ms() + option_purge_ms(), memory_order_relaxed);
     }
 }
 

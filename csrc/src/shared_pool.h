@@ -31,7 +31,7 @@ bool hakmem_pool_grow(hakmem_run_t *run, uint32_t length);
 /* Gives slots back. Their owner words are OWNER_NONE or OWNER_LARGE_FREED already. May purge. */
 void hakmem_pool_release(hakmem_chunk_t *chunk, uint32_t slot, uint32_t length);
 
-/* Called now and then on slow paths: purges what has been empty for a whole period (100 ms). */
+/* Called now and then on slow paths: purges what has been empty for a whole period (HAKMEM_PURGE_MS). */
 void hakmem_pool_tick(uint64_t now_ms);
 
 /* Purges everything that is empty, and gives chunks back. */

@@ -3,6 +3,7 @@
 
 #include <pthread.h>
 
+#include "early.h"
 #include "frees.h"
 #include "meta.h"
 
@@ -124,6 +125,9 @@ hakmem_tiny_heap_t *hakmem_thread_heap_get(void) {
     }
     /* Before any lock is taken. What it calls may allocate, and is served by the late heap then. */
     initialising = true;
+    if (OVERRIDE) {
+        hakmem_early_record(); /* before anything of ours is mapped */
+    }
     pthread_once(&once, initialise);
     initialising = false;
     hakmem_tiny_heap_t *heap = heap_new(true);

@@ -1,8 +1,7 @@
 #include "trace.h"
 
-#include <stdlib.h>
-
 #include "fatal.h"
+#include "options.h"
 
 bool hakmem_trace_enabled(void) {
     enum { UNKNOWN, OFF, ON };
@@ -10,7 +9,7 @@ bool hakmem_trace_enabled(void) {
     /* Relaxed: every thread reads the same environment. */
     int known = atomic_load_explicit(&state, memory_order_relaxed);
     if (known == UNKNOWN) {
-        const char *value = getenv("HAKMEM_TRACE");
+        const char *value = hakmem_option_text("HAKMEM_TRACE");
         known = value != NULL && value[0] == '1' && value[1] == '\0' ? ON : OFF;
         atomic_store_explicit(&state, known, memory_order_relaxed);
     }

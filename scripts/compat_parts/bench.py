@@ -1,0 +1,119 @@
+"""Time and peak memory of each program on each allocator, in turn over several rounds."""
+
+import json
+import os
+import platform
+import statistics
+import tempfile
+from pathlib import Path
+
+from .setup import PEERS, ROOT, fail, peer_libraries, version_of
+
+DOCUMENT = ROOT / "docs" / "COMPATIBILITY.md"
+BEGIN, END = "<!-- figures: begin -->", "<!-- figures: end -->"
+
+
+def run(programs, library, options):
+    allocators = {"system": None, "hakmem": library, **peer_libraries()}
+    for name, (package, _) in PEERS.items():
+        if name not in allocators:
+            print(f"skip  {name}: Debian's {package} is not installed")
+    rows = []
+    for program in programs:
+        reason = program.why_not()
+        if reason is not None:
+            print(f"skip  {program.name:12} {reason}", flush=True)
+            continue
+        if program.name == "apt-get":
+            continue  # it waits for the network
+        rows.append(measure(program, allocators, options))
+        print(line_of(rows[-1]), flush=True)
+    if not rows:
+        fail("nothing was measured")
+    keep(rows, options)
+    text = table(rows, list(allocators), options.rounds)
+    print(f"\n{text}")
+    if options.write:
+        write(text)
+    return 0
+
+
+def measure(program, allocators, options):
+    """One row: for each allocator the seconds and the peak of every round."""
+    names = list(allocators)
+    figures = {name: {"seconds": [], "peak_kib": []} for name in names}
+    for number in range(options.rounds):
+        # Another one begins each time: what runs first finds the files less warm.
+        for name in names[number % len(names):] + names[: number % len(names)]:
+            with tempfile.TemporaryDirectory(prefix="hakmem-compat-") as place:
+                folder = Path(place) / "work"
+                folder.mkdir()
+                outcome = program.run(folder, allocators[name], False, options.quick)
+            if outcome.status != 0:
+                fail(f"{program.name} on {name} ends with status {outcome.status}: {outcome.errors[-500:]}")
+            figures[name]["seconds"].append(round(outcome.seconds, 4))
+            figures[name]["peak_kib"].append(outcome.peak_kib)
+    return {"program": program.name, "version": program.version(), "what": program.what(options.quick), "figures": figures}
+
+
+def seconds(row, name):
+    return statistics.median(row["figures"][name]["seconds"])
+
+
+def peak_mib(row, name):
+    return statistics.median(row["figures"][name]["peak_kib"]) / 1024
+
+
+def fastest(row):
+    return min(row["figures"], key=lambda name: seconds(row, name))
+
+
+def level(row):
+    """Whether hakmem's rounds and the fastest allocator's overlap."""
+    return min(row["figures"]["hakmem"]["seconds"]) <= max(row["figures"][fastest(row)]["seconds"])
+
+
+def largest(row):
+    return max(row["figures"], key=lambda name: peak_mib(row, name))
+
+
+def line_of(row):
+    cells = "  ".join(f"{name} {seconds(row, name):.2f} s {peak_mib(row, name):.1f} MiB" for name in row["figures"])
+    return f"bench {row['program']:12} {cells}"
+
+
+def table(rows, names, rounds):
+    lines = [
+        f"| program | what ran | {' | '.join(names)} | level | largest |",
+        f"| --- | --- | {' | '.join('---' for _ in names)} | --- | --- |",
+    ]
+    for row in rows:
+        cells = []
+        for name in names:
+            cell = f"{seconds(row, name):.2f} s, {peak_mib(row, name):.1f}"
+            cells.append(f"**{cell}**" if name == fastest(row) else cell)
+        lines.append(f"| {row['program']} {row['version']} | {row['what']} | {' | '.join(cells)} | "
+                     f"{'yes' if level(row) else 'no'} | {largest(row)} |")
+    versions = ", ".join(f"{name} {version_of(package)}" for name, (package, _) in PEERS.items() if name in names)
+    count = sum(level(row) for row in rows)
+    lines += ["", f"Medians of {rounds} rounds, seconds and peak MiB of the largest process; the fastest in bold. *level*: "
+              f"hakmem's rounds overlap the fastest allocator's ({count} of {len(rows)}). *largest*: who took most memory. "
+              f"System: {platform.libc_ver()[0]} {platform.libc_ver()[1]}; {versions}. "
+              f"{os.cpu_count()} processors ({platform.machine()})."]
+    return "\n".join(lines)
+
+
+def keep(rows, options):
+    """Every round's figures, for whoever wants to look at the spread."""
+    folder = ROOT / os.environ.get("CARGO_TARGET_DIR", "target") / "compat"
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "figures.json").write_text(json.dumps({"quick": options.quick, "rows": rows}, indent=1) + "\n")
+
+
+def write(text):
+    document = DOCUMENT.read_text()
+    if BEGIN not in document or END not in document:
+        fail(f"{DOCUMENT.name} lacks the marks {BEGIN} and {END}")
+    head, rest = document.split(BEGIN, 1)
+    _, tail = rest.split(END, 1)
+    DOCUMENT.write_text(f"{head}{BEGIN}\n{text}\n{END}{tail}")

@@ -1,0 +1,224 @@
+/* Heaps made by hand: they serve, their blocks are freed from anywhere, and destroying one frees all of its own blocks and
+ * nobody else's. */
+#include <pthread.h>
+
+#include "check.h"
+#include "shared_pool.h"
+#include "thread.h"
+#include "tiny.h"
+
+static hakmem_stats_t stats(void) {
+    hakmem_stats_t out;
+    hakmem_stats_get(&out);
+    return out;
+}
+
+static void *free_all(void *list) {
+    for (void **p = list; *p != NULL; p++) {
+        hakmem_free(*p);
+    }
+    return NULL;
+}
+
+static void in_thread(void *(*work)(void *), void *argument) {
+    pthread_t thread;
+    CHECK_EQ(pthread_create(&thread, NULL, work, argument), 0);
+    CHECK_EQ(pthread_join(thread, NULL), 0);
+}
+
+static void test_life(void) {
+    hakmem_tiny_heap_t *heap = hakmem_tiny_heap_create();
+    CHECK(heap != NULL);
+    CHECK_EQ((uintptr_t)heap % CACHE_LINE, 0);
+    void *blocks[2000];
+    uint64_t bytes = 0;
+    for (size_t i = 0; i < COUNT_OF(blocks); i++) {
+        size_t size = i * 37 % HAKMEM_MEDIUM_MAX;
+        CHECK((blocks[i] = hakmem_tiny_heap_malloc(heap, size)) != NULL);
+        CHECK_EQ((uintptr_t)blocks[i] % (size <= 8 ? 8 : 16), 0);
+        hakmem_tiny_page_t *page = hakmem_tiny_ptr_to_page(blocks[i]);
+        CHECK_PTR(atomic_load(&page->heap), heap);
+        CHECK(!hakmem_tiny_is_local_page(page));
+        fill(blocks[i], size, i);
+        bytes += hakmem_usable_size(blocks[i]);
+    }
+    CHECK_EQ(stats().live_blocks, COUNT_OF(blocks));
+    CHECK_EQ(stats().live_bytes, bytes);
+    for (size_t i = 0; i < COUNT_OF(blocks); i++) {
+        CHECK(holds(blocks[i], i * 37 % HAKMEM_MEDIUM_MAX, i * 37 % HAKMEM_MEDIUM_MAX, i));
+    }
+    for (size_t i = 0; i < COUNT_OF(blocks); i += 2) {
+        hakmem_free(blocks[i]);
+    }
+    CHECK_EQ(stats().live_blocks, COUNT_OF(blocks) / 2);
+    hakmem_tiny_heap_destroy(heap); /* with the other half live: in its queues, parked, and waiting in pending */
+    CHECK_EQ(stats().live_blocks, 0);
+    CHECK_EQ(stats().live_bytes, 0);
+    hakmem_purge();
+    for (uint32_t i = 0; i < hakmem_arena_chunk_count(); i++) { /* no slot names the heap any more */
+        for (uint32_t slot = 0; slot < CHUNK_SLOTS; slot++) {
+            CHECK_EQ(owner_load(&hakmem_arena_chunk(i)->info[slot]), OWNER_NONE);
+        }
+    }
+    if (STATS) {
+        CHECK_EQ(atomic_load(&hakmem_live_bytes), 0); /* what the peak is taken from */
+    }
+}
+
+/* All states that a page can be in when its heap goes. */
+static void test_states(void) {
+    enum { SIZE = 4096, FIT = 65536 / SIZE };
+    hakmem_tiny_heap_t *heap = hakmem_tiny_heap_create();
+    void *blocks[4][FIT];
+    for (int page = 0; page < 4; page++) {
+        for (int i = 0; i < FIT; i++) {
+            blocks[page][i] = hakmem_tiny_heap_malloc(heap, SIZE);
+        }
+    }
+    hakmem_tiny_page_t *pages[4];
+    for (int page = 0; page < 4; page++) {
+        pages[page] = hakmem_tiny_ptr_to_page(blocks[page][0]);
+        CHECK_PTR(pages[page], hakmem_tiny_ptr_to_page(blocks[page][FIT - 1]));
+        CHECK_EQ(remote_state(pages[page]->thread_free), page < 3 ? PAGE_PARKED : PAGE_OWNED);
+    }
+    void *some[] = {blocks[1][3], blocks[1][4], NULL};
+    in_thread(free_all, some); /* waits in pending, some blocks back */
+    CHECK_EQ(remote_state(pages[1]->thread_free), PAGE_NOTIFIED);
+    for (int i = 0; i < FIT; i++) { /* waits there, empty */
+        hakmem_free(blocks[2][i]);
+    }
+    hakmem_free(blocks[3][0]); /* remote for this heap: it is not the thread's own */
+    CHECK_EQ(remote_count(pages[3]->thread_free), 1);
+    CHECK_EQ(stats().live_blocks, 2 * FIT - 2 + FIT - 1);
+    hakmem_tiny_heap_destroy(heap);
+    CHECK_EQ(stats().live_blocks, 0);
+    hakmem_purge();
+}
+
+static void *lost[65];
+
+static void *leave_blocks(void *size) {
+    for (size_t i = 0; i < COUNT_OF(lost) - 1; i++) {
+        lost[i] = hakmem_malloc((uintptr_t)size);
+        fill(lost[i], (uintptr_t)size, i);
+    }
+    return NULL;
+}
+
+/* A thread leaves a full page and a page in use; heaps made by hand come and go, and must not take its blocks along. */
+static void test_others_blocks(void) {
+    for (int round = 0; round < 8; round++) {
+        uintptr_t size = round % 2 ? 1024 : 1500; /* all full; the last one not */
+        in_thread(leave_blocks, (void *)size);
+        hakmem_tiny_heap_t *heaps[3];
+        for (int i = 0; i < 3; i++) {
+            heaps[i] = hakmem_tiny_heap_create();
+            if (round / 2 % 2) {
+                CHECK(hakmem_tiny_heap_malloc(heaps[i], size) != NULL);
+                CHECK(hakmem_tiny_heap_malloc(heaps[i], 8) != NULL);
+            }
+        }
+        for (int i = 0; i < 3; i++) {
+            hakmem_tiny_heap_destroy(heaps[i]);
+        }
+        CHECK_EQ(stats().live_blocks, COUNT_OF(lost) - 1);
+        for (size_t i = 0; i < COUNT_OF(lost) - 1; i++) {
+            CHECK(holds(lost[i], size, size, i));
+        }
+        if (round < 4) {
+            in_thread(free_all, lost);
+        } else {
+            free_all(lost);
+        }
+        CHECK_EQ(stats().live_blocks, 0);
+        hakmem_purge();
+    }
+}
+
+/* One heap handed from thread to thread while others free its blocks. */
+static hakmem_tiny_heap_t *shared;
+static void *handed[501];
+
+static void *use_shared(void *seed) {
+    for (size_t i = 0; i < 500; i++) {
+        size_t size = (i * 131 + (uintptr_t)seed * 17) % 3000;
+        CHECK((handed[i] = hakmem_tiny_heap_malloc(shared, size)) != NULL);
+        fill(handed[i], size, i);
+    }
+    return NULL;
+}
+
+static void test_handed_on(void) {
+    shared = hakmem_tiny_heap_create();
+    for (uintptr_t round = 0; round < 20; round++) {
+        in_thread(use_shared, (void *)round);
+        for (size_t i = 0; i < 500; i++) {
+            size_t size = (i * 131 + round * 17) % 3000;
+            CHECK(holds(handed[i], size, size, i));
+        }
+        in_thread(free_all, handed);
+        CHECK_EQ(stats().live_blocks, 0);
+    }
+    /* It found what came back: 20 rounds took no more memory than a few. */
+    size_t owned = 0;
+    for (uint32_t i = 0; i < hakmem_arena_chunk_count(); i++) {
+        for (uint32_t slot = 0; slot < CHUNK_SLOTS; slot++) {
+            owned += (owner_load(&hakmem_arena_chunk(i)->info[slot]) & ~(uintptr_t)1) == (uintptr_t)shared;
+        }
+    }
+    CHECK(owned <= 3 * 50);
+    hakmem_tiny_heap_destroy(shared);
+}
+
+/* Made and destroyed by many threads, next to ordinary allocation. */
+static void *churn(void *seed) {
+    uint64_t random = (uintptr_t)seed;
+    void *kept[64] = {0};
+    for (long i = 0; i < rounds(1000); i++) {
+        hakmem_tiny_heap_t *heap = hakmem_tiny_heap_create();
+        CHECK(heap != NULL);
+        for (int k = 0; k < 50; k++) {
+            size_t size = next_random(&random) % 6000;
+            void *p = hakmem_tiny_heap_malloc(heap, size);
+            CHECK(p != NULL);
+            fill(p, size, k);
+            CHECK(holds(p, size, size, k));
+            if (k % 3 == 0) {
+                hakmem_free(p);
+            }
+            void **slot = &kept[next_random(&random) % COUNT_OF(kept)];
+            if (*slot != NULL) {
+                CHECK(holds(*slot, 200, 200, (uintptr_t)*slot));
+                hakmem_free(*slot);
+            }
+            *slot = hakmem_malloc(200);
+            fill(*slot, 200, (uintptr_t)*slot);
+        }
+        hakmem_tiny_heap_destroy(heap);
+    }
+    for (size_t k = 0; k < COUNT_OF(kept); k++) {
+        hakmem_free(kept[k]);
+    }
+    return NULL;
+}
+
+static void test_many(void) {
+    pthread_t threads[4];
+    for (uintptr_t i = 0; i < 4; i++) {
+        CHECK_EQ(pthread_create(&threads[i], NULL, churn, (void *)(i + 1)), 0);
+    }
+    for (int i = 0; i < 4; i++) {
+        CHECK_EQ(pthread_join(threads[i], NULL), 0);
+    }
+    CHECK_EQ(stats().live_blocks, 0);
+}
+
+int main(void) {
+    test_life();
+    test_states();
+    test_handed_on();
+    test_many();
+    test_others_blocks();
+    CHECK_EQ(stats().live_bytes, 0);
+    return 0;
+}

@@ -1,0 +1,258 @@
+/* The shared pool: each stage in turn, release, chunks that go back and come again, runs, growth, and all of it from
+ * several threads at once. */
+#include <pthread.h>
+
+#include "check.h"
+#include "shared_pool.h"
+#include "thread.h"
+#include "tiny.h"
+
+static bool bit(hakmem_slot_bits_t *bits, uint32_t slot) {
+    return (atomic_load(&(*bits)[slot / 64]) >> (slot % 64) & 1) != 0;
+}
+
+/* The stage that a slot which nobody owns would come from; HAKMEM_STAGE_COUNT: somebody does. */
+static hakmem_stage_t stage_of(hakmem_chunk_t *chunk, uint32_t slot) {
+    bool empty = bit(&chunk->empty, slot), released = bit(&chunk->released, slot), unused = bit(&chunk->unused, slot);
+    CHECK(empty + released + unused <= 1);
+    return empty      ? HAKMEM_STAGE_EMPTY
+           : released ? HAKMEM_STAGE_RELEASED
+           : unused   ? HAKMEM_STAGE_UNUSED
+                      : HAKMEM_STAGE_COUNT;
+}
+
+static void check_stage(const hakmem_run_t *run, hakmem_stage_t stage) {
+    for (uint32_t i = 0; i < run->length; i++) {
+        CHECK_EQ(stage_of(run->chunk, run->slot + i), stage);
+    }
+}
+
+static hakmem_run_t acquire(uint32_t length, uint32_t align) {
+    hakmem_run_t run;
+    CHECK(hakmem_pool_acquire(length, align, &run));
+    CHECK_EQ(run.length, length);
+    CHECK_EQ(run.slot % align, 0);
+    CHECK(run.slot >= HEAD_SLOTS && run.slot + length <= run.chunk->slots);
+    check_stage(&run, HAKMEM_STAGE_COUNT);
+    if (run.zero) {
+        CHECK(is_zero(run_start(&run), (size_t)length * SLOT_BYTES));
+    }
+    memset(run_start(&run), 0xa5, (size_t)length * SLOT_BYTES);
+    return run;
+}
+
+/* What is released stays resident, but for so much that it is purged at once. */
+static void release(const hakmem_run_t *run) {
+    hakmem_pool_release(run->chunk, run->slot, run->length);
+    check_stage(run, run->length > 32 ? HAKMEM_STAGE_RELEASED : HAKMEM_STAGE_EMPTY);
+}
+
+static void test_stages(void) {
+    CHECK_EQ(hakmem_arena_chunk_count(), 0);
+    hakmem_run_t a = acquire(1, 1); /* 3: there is no chunk yet */
+    CHECK_EQ(hakmem_arena_chunk_count(), 1);
+    CHECK_EQ(hakmem_arena_active_chunks(), 1);
+    CHECK(a.zero && a.slot == HEAD_SLOTS);
+    CHECK_EQ(stage_of(a.chunk, a.slot + 1), HAKMEM_STAGE_UNUSED);
+    hakmem_run_t b = acquire(1, 1); /* 2 */
+    CHECK(b.zero && b.slot == a.slot + 1 && b.chunk == a.chunk);
+    release(&a);
+    CHECK_EQ(hakmem_pool_dirty_bytes(), SLOT_BYTES);
+    hakmem_run_t c = acquire(1, 1); /* 0.5 */
+    CHECK(c.slot == a.slot && !c.zero);
+    CHECK_EQ(hakmem_pool_dirty_bytes(), 0);
+    release(&b);
+    hakmem_pool_purge();
+    check_stage(&b, HAKMEM_STAGE_RELEASED);
+    release(&c); /* empty and lower, but the stage decides before the address does */
+    hakmem_run_t d = acquire(1, 1), e = acquire(1, 1); /* 0.5, then 1 */
+    CHECK(d.slot == c.slot && !d.zero);
+    CHECK(e.slot == b.slot && e.zero);
+    CHECK_EQ(hakmem_arena_chunk_count(), 1);
+    /* A run over slots of all three kinds is zero only if none of them is merely empty. */
+    release(&e);
+    hakmem_pool_purge();
+    hakmem_run_t f = acquire(2, 1);
+    CHECK(f.slot == e.slot && f.zero);
+    release(&f);
+    release(&d);
+    f = acquire(4, 1);
+    CHECK(f.slot == d.slot && !f.zero);
+    release(&f);
+    hakmem_pool_purge();
+    check_stage(&f, HAKMEM_STAGE_RELEASED);
+}
+
+/* 0: the heap's own slots, resident, last in first out. */
+static void test_heap_slots(void) {
+    hakmem_tiny_heap_t *heap = hakmem_thread_heap_get();
+    hakmem_purge();
+    CHECK_EQ(heap->l0_count, 0);
+    void *kept[2][65536 / 4096 + 1];
+    for (int i = 0; i < 2; i++) {
+        for (size_t k = 0; k < COUNT_OF(kept[i]); k++) {
+            kept[i][k] = hakmem_malloc(4096 + (size_t)i * 4096); /* two pages of one class and three of the other */
+        }
+    }
+    hakmem_tiny_page_t *page = hakmem_tiny_ptr_to_page(kept[0][0]);
+    for (size_t k = 0; k < COUNT_OF(kept[0]); k++) {
+        hakmem_free(kept[0][k]);
+    }
+    CHECK_EQ(heap->l0_count, 1);
+    CHECK_PTR(heap->l0_slots[0], page->start);
+    CHECK_EQ(stage_of(arena_chunk_of(page->start), arena_slot_of(page->start)), HAKMEM_STAGE_COUNT);
+    void *p = hakmem_malloc(600);
+    CHECK_EQ(heap->l0_count, 0);
+    CHECK_PTR(hakmem_tiny_ptr_to_page(p), page);
+    CHECK_EQ(page_block_size(page), 640);
+    hakmem_free(p);
+    for (size_t k = 0; k < COUNT_OF(kept[1]); k++) {
+        hakmem_free(kept[1][k]);
+    }
+    CHECK(heap->l0_count != 0 && heap->l0_count <= L0_SLOTS);
+    hakmem_purge();
+    CHECK_EQ(heap->l0_count, 0);
+    CHECK_EQ(hakmem_pool_dirty_bytes(), 0);
+}
+
+static void test_runs(void) {
+    hakmem_run_t a = acquire(100, 1), b = acquire(3, 1); /* over the words of the bitmaps */
+    CHECK_EQ(b.slot, a.slot + 100);
+    hakmem_run_t c = acquire(8, 8);
+    CHECK(c.slot >= b.slot + 3 && c.slot < b.slot + 3 + 8);
+    CHECK(!hakmem_pool_grow(&a, 101)); /* b is in the way */
+    CHECK_EQ(a.length, 100);
+    release(&b);
+    CHECK(hakmem_pool_grow(&a, 103));
+    CHECK_EQ(a.length, 103);
+    check_stage(&a, HAKMEM_STAGE_COUNT);
+    CHECK(!hakmem_pool_grow(&a, CHUNK_SLOTS));
+    release(&c);
+    CHECK(!hakmem_pool_grow(&a, a.chunk->slots)); /* over the chunk's end */
+    CHECK(hakmem_pool_grow(&a, a.chunk->slots - a.slot));
+    release(&a);
+    hakmem_run_t d = acquire(256, 256);
+    CHECK(d.slot == 256);
+    release(&d);
+    hakmem_pool_purge();
+}
+
+/* A chunk that is free from end to end goes back, and comes again zero; the last one stays. */
+static void test_chunks(void) {
+    hakmem_run_t runs[3];
+    for (int i = 0; i < 3; i++) {
+        runs[i] = acquire(CHUNK_SLOTS - HEAD_SLOTS, 1);
+        CHECK_EQ(runs[i].chunk->index, i);
+    }
+    CHECK_EQ(hakmem_arena_active_chunks(), 3);
+    hakmem_stats_t before, after;
+    hakmem_stats_get(&before);
+    for (int i = 0; i < 3; i++) {
+        hakmem_pool_release(runs[i].chunk, runs[i].slot, runs[i].length);
+    }
+    hakmem_pool_purge();
+    CHECK_EQ(hakmem_arena_active_chunks(), 1);
+    hakmem_chunk_t *kept = NULL, *lowest_idle = NULL;
+    for (int i = 2; i >= 0; i--) {
+        if (runs[i].chunk->active) {
+            kept = runs[i].chunk;
+        } else {
+            lowest_idle = runs[i].chunk;
+            CHECK_EQ(atomic_load(&lowest_idle->committed), HEAD_SLOTS);
+        }
+    }
+    hakmem_stats_get(&after);
+    CHECK(after.committed_bytes + 3 * (CHUNK_SLOTS - HEAD_SLOTS) * (uint64_t)SLOT_BYTES <= before.committed_bytes);
+    CHECK_EQ(after.reserved_bytes, before.reserved_bytes);
+    hakmem_run_t first = acquire(CHUNK_SLOTS - HEAD_SLOTS, 1), again = acquire(20, 1);
+    CHECK_PTR(first.chunk, kept);
+    CHECK_PTR(again.chunk, lowest_idle); /* revived, not a fourth one */
+    CHECK(again.zero && again.chunk->active);
+    CHECK_EQ(hakmem_arena_chunk_count(), 3);
+    CHECK_EQ(hakmem_arena_active_chunks(), 2);
+    release(&again);
+    hakmem_pool_release(first.chunk, first.slot, first.length);
+    hakmem_pool_purge();
+    CHECK_EQ(hakmem_arena_active_chunks(), 1);
+}
+
+/* At rest: what is counted as dirty is what is empty, and no chunk hides a run that it has (run_limit). */
+static void check_at_rest(void) {
+    size_t dirty = 0;
+    for (uint32_t i = 0; i < hakmem_arena_chunk_count(); i++) {
+        hakmem_chunk_t *chunk = hakmem_arena_chunk(i);
+        uint32_t longest = 0, length = 0;
+        for (uint32_t slot = HEAD_SLOTS; slot < chunk->slots; slot++) {
+            hakmem_stage_t stage = stage_of(chunk, slot);
+            dirty += stage == HAKMEM_STAGE_EMPTY;
+            length = stage == HAKMEM_STAGE_COUNT ? 0 : length + 1;
+            longest = length > longest ? length : longest;
+        }
+        CHECK(atomic_load(&chunk->run_limit) > longest);
+    }
+    CHECK_EQ(hakmem_pool_dirty_bytes(), dirty * SLOT_BYTES);
+}
+
+static void *churn(void *seed) {
+    enum { HELD = 24 };
+    hakmem_run_t held[HELD] = {{0}};
+    uint64_t random = (uintptr_t)seed;
+    for (long i = 0; i < rounds(30000); i++) {
+        uint64_t r = next_random(&random);
+        hakmem_run_t *run = &held[r % HELD];
+        if (run->chunk != NULL) {
+            uint64_t *words = (uint64_t *)(void *)run_start(run);
+            size_t last = ((size_t)run->length * SLOT_BYTES / 8) - 1;
+            CHECK(words[0] == (uintptr_t)run && words[last] == (uintptr_t)run); /* nobody else has it */
+            hakmem_pool_release(run->chunk, run->slot, run->length);
+            run->chunk = NULL;
+        } else {
+            uint32_t align = (r >> 32) % 4 == 0 ? 8 : 1;
+            uint32_t length = (r >> 34) % 64 == 0 ? 300 : 1 + (uint32_t)((r >> 34) % 24);
+            CHECK(hakmem_pool_acquire(length, align, run));
+            uint64_t *words = (uint64_t *)(void *)run_start(run);
+            size_t last = ((size_t)length * SLOT_BYTES / 8) - 1;
+            CHECK(!run->zero || (words[0] == 0 && words[last] == 0));
+            words[0] = words[last] = (uintptr_t)run;
+        }
+        if ((r >> 48) % 512 == 0) {
+            hakmem_pool_purge();
+        }
+    }
+    for (int i = 0; i < HELD; i++) {
+        if (held[i].chunk != NULL) {
+            hakmem_pool_release(held[i].chunk, held[i].slot, held[i].length);
+        }
+    }
+    return NULL;
+}
+
+static void test_threads(void) {
+    for (int round = 0; round < 3; round++) {
+        pthread_t threads[4];
+        for (uintptr_t i = 0; i < 4; i++) {
+            CHECK_EQ(pthread_create(&threads[i], NULL, churn, (void *)(i + 1)), 0);
+        }
+        for (int i = 0; i < 4; i++) {
+            CHECK_EQ(pthread_join(threads[i], NULL), 0);
+        }
+        check_at_rest();
+        hakmem_pool_purge();
+        check_at_rest();
+        CHECK_EQ(hakmem_pool_dirty_bytes(), 0);
+        CHECK(hakmem_arena_active_chunks() <= 1);
+    }
+}
+
+int main(void) {
+    test_stages();
+    test_heap_slots();
+    test_runs();
+    test_chunks();
+    check_at_rest();
+    test_threads();
+    hakmem_stats_t stats;
+    hakmem_stats_get(&stats);
+    CHECK_EQ(stats.live_blocks, 0);
+    return 0;
+}

@@ -1,0 +1,153 @@
+//! What several test programs share.
+#![allow(dead_code)] // each program uses its part
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+pub mod resident;
+
+/// One test at a time: those that look at the process's figures want them to themselves.
+pub fn serial() -> MutexGuard<'static, ()> {
+    static SERIAL: Mutex<()> = Mutex::new(());
+    SERIAL.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// SplitMix64: small, fast, and every seed is as good as another.
+pub struct Rng(pub u64);
+
+impl Rng {
+    pub fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    /// A number below `end`, which is not 0.
+    pub fn below(&mut self, end: usize) -> usize {
+        ((u128::from(self.next()) * end as u128) >> 64) as usize
+    }
+
+    /// A number from `low` to `high`, each doubling as likely as another.
+    pub fn log_between(&mut self, low: usize, high: usize) -> usize {
+        let doublings = (high / low).ilog2() as usize + 1;
+        let base = low << self.below(doublings);
+        (base + self.below(base)).min(high)
+    }
+}
+
+/// A number from the environment, decimal or with 0x; `default` if it is not set.
+pub fn number_from_env(name: &str, default: u64) -> u64 {
+    let Ok(text) = std::env::var(name) else { return default };
+    let number = match text.strip_prefix("0x") {
+        Some(hex) => u64::from_str_radix(hex, 16),
+        None => text.parse(),
+    };
+    number.unwrap_or_else(|_| panic!("{name}={text:?} is not a number"))
+}
+
+const CHILD_CASE: &str = "HAKMEM_TEST_CHILD";
+
+/// The case that this process was started for by [`run_child`].
+pub fn child_case() -> Option<String> {
+    std::env::var(CHILD_CASE).ok()
+}
+
+/// Runs the test `entry` of this test program again, in a process of its own. There [`child_case`] is `case`.
+pub fn run_child(entry: &str, case: &str) -> Output {
+    child_command(entry, case).output().expect("a test program can be started again")
+}
+
+pub fn child_command(entry: &str, case: &str) -> Command {
+    let mut command = Command::new(std::env::current_exe().expect("a program knows its own path"));
+    command.args(["--exact", entry, "--nocapture", "--test-threads=1"]).env(CHILD_CASE, case);
+    command
+}
+
+pub fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+pub fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// A folder of this package's own in the target directory.
+pub fn target_dir(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_TARGET_TMPDIR")).join(name)
+}
+
+/// Runs a command that must succeed, and returns what it wrote to stdout.
+pub fn must_run(command: &mut Command) -> String {
+    let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
+    assert!(output.status.success(), "{command:?}: {}\n{}", output.status, text(&output.stderr));
+    text(&output.stdout)
+}
+
+/// Cargo for this package. Offline: the outer build has fetched what is needed.
+fn cargo() -> Command {
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| env!("CARGO").into()));
+    command.current_dir(root()).env("CARGO_TERM_COLOR", "never").env("CARGO_NET_OFFLINE", "true");
+    command
+}
+
+/// Builds examples as the outer build does, where nearly everything is built already; returns the folder they are in.
+pub fn build_examples(names: &[&str]) -> PathBuf {
+    // TARGET_DIR/[TRIPLE/]PROFILE/deps/PROGRAM
+    let program = std::env::current_exe().expect("a program knows its own path");
+    let folder = program.ancestors().nth(2).expect("cargo puts tests in a folder of the profile");
+    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().expect("it is a folder of the target directory");
+    let mut command = cargo();
+    command.args(["build", "--quiet"]).arg("--target-dir").arg(target);
+    command.args(["--profile", if folder.ends_with("release") { "bench" } else { "test" }]);
+    if let Some(triple) = folder.parent().filter(|&parent| parent != target).and_then(Path::file_name) {
+        command.arg("--target").arg(triple);
+    }
+    for name in names {
+        command.args(["--example", name]);
+    }
+    must_run(&mut command);
+    folder.join("examples")
+}
+
+/// Cargo for the library alone, apart from the outer build and its flags: the core's switches in the environment count.
+pub fn cargo_apart(target: &Path) -> Command {
+    let mut command = cargo();
+    for flags in ["RUSTFLAGS", "CARGO_ENCODED_RUSTFLAGS", "CARGO_BUILD_TARGET", "CFLAGS"] {
+        command.env_remove(flags);
+    }
+    command.env("CARGO_TARGET_DIR", target);
+    command
+}
+
+#[derive(Clone, Copy)]
+pub enum Profile {
+    Debug,
+    Release,
+}
+
+/// Builds the library, and with it the program in `tests/programs`; returns the program. No dependency but the library
+/// is at hand there.
+pub fn build_program(name: &str, profile: Profile) -> PathBuf {
+    let (folder, cargo_flags, rustc_flags): (_, &[_], &[_]) = match profile {
+        Profile::Debug => ("debug", &[], &[]),
+        Profile::Release => ("release", &["--release"], &["-Copt-level=3"]),
+    };
+    let target = target_dir("apart");
+    must_run(cargo_apart(&target).args(["build", "--lib", "--quiet"]).args(cargo_flags));
+    let program = target.join(folder).join(name);
+    let mut library = std::ffi::OsString::from("hakmem_alloc=");
+    library.push(target.join(folder).join("libhakmem_alloc.rlib"));
+    must_run(
+        Command::new(std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into()))
+            .args(["--edition=2021", "--extern"])
+            .arg(library)
+            .args(rustc_flags)
+            .arg(root().join("tests/programs").join(name).with_extension("rs"))
+            .arg("-o")
+            .arg(&program),
+    );
+    program
+}

@@ -1,0 +1,102 @@
+//! Where one thread writes a word and then looks at another's, and the other way round: of the two, one must see the other.
+//!
+//! Mirrors csrc/src/shared_pool.c (`available`: set_available against clear_available_if_full; `run_limit`: set_available against
+//! claim_from) and page_arena.c (set_free_bits). The core's seq_cst accesses are a fence here; see main.rs.
+//!
+//! site: csrc/src/shared_pool.c give_bits fetch_or seq_cst
+//! site: csrc/src/shared_pool.c set_available load seq_cst
+//! site: csrc/src/shared_pool.c set_available fetch_or seq_cst
+//! site: csrc/src/shared_pool.c chunk_has_free load seq_cst
+//! site: csrc/src/shared_pool.c clear_available_if_full fetch_and seq_cst
+//! site: csrc/src/page_arena.c set_free_bits fetch_or seq_cst
+//! site: csrc/src/page_arena.c hakmem_arena_commit load acquire
+//! site: csrc/src/page_arena.c hakmem_arena_commit compare_exchange_weak release/acquire
+
+use loom::cell::UnsafeCell;
+use loom::sync::atomic::Ordering::*;
+use loom::sync::Arc;
+use loom::thread;
+
+use crate::{order, search, seq_cst_fence, Model, Word};
+
+pub const MODELS: &[Model] = &[
+    Model { name: "available", run: available, twins: &[("give", "release"), ("clear", "release")] },
+    Model { name: "run_limit", run: run_limit, twins: &[("give", "release"), ("limit", "relaxed")] },
+    Model { name: "commit", run: commit, twins: &[("commit.raise", "relaxed"), ("commit.look", "relaxed")] },
+];
+
+/// A slot is given while another thread, that found the chunk full, clears its bit.
+fn available() {
+    search(|| {
+        let bits = Arc::new(Word::new(0));
+        let available = Arc::new(Word::new(1));
+        let clearer = {
+            let (bits, available) = (bits.clone(), available.clone());
+            thread::spawn(move || {
+                if bits.load(Acquire) == 0 {
+                    available.fetch_and(0, AcqRel);
+                    seq_cst_fence("clear");
+                    if bits.load(Acquire) != 0 && available.load(Acquire) == 0 {
+                        available.fetch_or(1, AcqRel);
+                    }
+                }
+            })
+        };
+        bits.fetch_or(1, AcqRel);
+        seq_cst_fence("give");
+        if available.load(Acquire) == 0 {
+            available.fetch_or(1, AcqRel);
+        }
+        clearer.join().unwrap();
+        assert_eq!(available.load(Relaxed), 1, "a free slot is hidden");
+    });
+}
+
+/// A slot is given while another thread, that found no run, says so.
+fn run_limit() {
+    search(|| {
+        let bits = Arc::new(Word::new(0));
+        let limit = Arc::new(Word::new(9));
+        let searcher = {
+            let (bits, limit) = (bits.clone(), limit.clone());
+            thread::spawn(move || {
+                if bits.load(Relaxed) == 0 {
+                    limit.store(1, Release);
+                    seq_cst_fence("limit");
+                    if bits.load(Acquire) != 0 {
+                        limit.store(9, Release);
+                    }
+                }
+            })
+        };
+        bits.fetch_or(1, AcqRel);
+        seq_cst_fence("give");
+        limit.store(9, Release);
+        searcher.join().unwrap();
+        assert_eq!(limit.load(Relaxed), 9, "a free slot is hidden");
+    });
+}
+
+/// Who sees the prefix may touch it.
+fn commit() {
+    struct Chunk {
+        committed: Word,
+        protection: UnsafeCell<bool>,
+    }
+    unsafe impl Sync for Chunk {}
+    unsafe impl Send for Chunk {}
+    search(|| {
+        let chunk = Arc::new(Chunk { committed: Word::new(1), protection: UnsafeCell::new(false) });
+        let other = {
+            let chunk = chunk.clone();
+            thread::spawn(move || {
+                if chunk.committed.load(order("commit.look", Acquire)) > 1 {
+                    chunk.protection.with(|on| assert!(unsafe { *on }));
+                }
+            })
+        };
+        chunk.protection.with_mut(|on| unsafe { *on = true });
+        let _ = chunk.committed.compare_exchange(1, 2, order("commit.raise", Release), Acquire);
+        other.join().unwrap();
+    });
+}

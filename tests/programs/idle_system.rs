@@ -1,0 +1,6 @@
+//! See `idle.rs`.
+mod idle;
+
+fn main() {
+    idle::run();
+}
