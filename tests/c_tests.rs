@@ -25,10 +25,11 @@ const SIGSEGV: i32 = 11;
 /// A program that takes longer hangs. Sanitizers and valgrind are slow.
 const LIMIT: Duration = Duration::from_secs(300);
 
-const SWITCHES: [(&str, &str); 6] = [
+const SWITCHES: [(&str, &str); 7] = [
     ("HAKMEM_USE_DIRECT_CACHE", "1"),
     ("HAKMEM_USE_DUAL_LISTS", "1"),
     ("HAKMEM_USE_BRANCH_HINTS", "1"),
+    ("HAKMEM_USE_BLOCK_CACHE", "1"),
     ("HAKMEM_BUILD_RELEASE", "0"),
     ("HAKMEM_STATS", "0"),
     ("HAKMEM_DIRECT_PAGES", "129"),

@@ -137,9 +137,9 @@ static void crash_handler(int signal, siginfo_t *info, void *context) {
     const struct sigaction *previous = &crash_previous[index];
     if ((previous->sa_flags & SA_SIGINFO) != 0) {
         previous->sa_sigaction(signal, info, context);
-    } else if (previous->sa_handler == SIG_IGN) {
-        return;
-    } else if (previous->sa_handler != SIG_DFL) {
+    } else if (previous->sa_handler == SIG_IGN && info->si_code <= 0) {
+        return; /* sent by a process; a fault that is ignored ends the program all the same, or it would repeat for ever */
+    } else if (previous->sa_handler != SIG_DFL && previous->sa_handler != SIG_IGN) {
         previous->sa_handler(signal);
     } else {
         /* The default action: put it back and send the signal again. It is blocked until this handler returns, and

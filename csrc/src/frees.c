@@ -35,7 +35,9 @@ static hakmem_tiny_page_t *checked_page(void *p, hakmem_chunk_t *chunk, uint32_t
     }
     uint32_t first = atomic_load_explicit(&info->first, memory_order_relaxed);
     size_t offset = (size_t)((char *)p - arena_slot_start(chunk, first));
-    if (offset % size_class_bytes(size_class) != 0) {
+    size_t size = size_class_bytes(size_class);
+    size_t length = (size_t)atomic_load_explicit(&chunk->info[first].length, memory_order_relaxed) << SLOT_SHIFT;
+    if (offset % size != 0 || offset + size > length) {
         hakmem_invalid_free(p);
     }
     return &chunk->pages[first];

@@ -256,6 +256,9 @@ void hakmem_heap_drain_pending(hakmem_tiny_heap_t *heap) {
 /* Empty pages ------------------------------------------------------------------------------------------------------ */
 
 static size_t touched_bytes(const hakmem_tiny_page_t *page) {
+    if (!page->slot_is_zero) { /* slots that were used before are resident as a whole */
+        return (size_t)(size_class_is_medium(page->size_class) ? MEDIUM_SLOTS : 1) << SLOT_SHIFT;
+    }
     return (size_t)page->capacity * page_block_size(page);
 }
 
@@ -305,11 +308,15 @@ void hakmem_heap_attend(hakmem_tiny_page_t *page) {
 
 /* The pages kept since `epoch` or earlier; one that is in use again is only struck off. */
 static void release_retired(hakmem_tiny_heap_t *heap, bool all) {
-    for (uint32_t c = 0; c < CLASS_COUNT && heap->retired_bytes != 0; c++) {
+    for (uint32_t c = 0; c < CLASS_COUNT; c++) {
         hakmem_tiny_page_t *next;
         for (hakmem_tiny_page_t *page = heap->size_classes[c].first; page != NULL; page = next) {
             next = page->next;
             if (!page->flags.is_retired) {
+                if (page_is_empty(page)) { /* other threads freed the last of it, without notice */
+                    hakmem_tiny_collect_frees(page);
+                    hakmem_tiny_page_retire(page);
+                }
                 continue;
             }
             if (!page_is_empty(page)) {
@@ -335,7 +342,7 @@ void hakmem_heap_adopt(hakmem_tiny_heap_t *heap, hakmem_tiny_page_t *page) {
 static void release_emptied_abandoned(hakmem_tiny_heap_t *heap) {
     uint32_t cursor = 0;
     hakmem_tiny_page_t *page;
-    while ((page = hakmem_claim_emptied(&cursor)) != NULL) {
+    while (heap->adopts && (page = hakmem_claim_emptied(&cursor)) != NULL) {
         hakmem_heap_adopt(heap, page);
     }
 }
@@ -394,7 +401,7 @@ hakmem_tiny_page_t *hakmem_heap_find_page(hakmem_tiny_heap_t *heap, uint32_t siz
     hakmem_heap_drain_pending(heap);
     hakmem_tiny_page_t *page;
     while ((page = first_with_free(heap, size_class)) == NULL) {
-        page = hakmem_claim_abandoned(size_class);
+        page = heap->adopts ? hakmem_claim_abandoned(size_class) : NULL;
         if (page == NULL) {
             page = make_page(heap, size_class);
             if (page == NULL) {
@@ -417,8 +424,8 @@ bool hakmem_heap_tick(hakmem_tiny_heap_t *heap) {
     /* What saw no use for two epochs is given up: after HAKMEM_PURGE_MS. */
     bool new_epoch = now - heap->epoch_began_ms >= option_purge_ms() / 2;
     if (new_epoch) {
+        heap->epoch += now - heap->epoch_began_ms < option_purge_ms() ? 1 : 2;
         heap->epoch_began_ms = now;
-        heap->epoch++;
         release_retired(heap, false);
         if (heap->epoch - heap->l0_used_epoch >= 2) {
             release_l0(heap);

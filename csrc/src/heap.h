@@ -42,6 +42,7 @@ struct hakmem_tiny_heap_s {
     struct hakmem_tiny_heap_s *next_of_all; /* constant once linked; see thread.h */
     struct hakmem_tiny_heap_s *next_free;   /* under the heaps lock */
     bool serves_thread;                     /* is some thread's own; constant while in use */
+    bool adopts; /* takes over what others left; not a heap made by hand, whose user may never look at it again */
 
     /* Pages that other threads gave notice of; a stack, pushed by CAS and taken whole. HEAP_CLOSED: nobody will look. A
      * line of its own: other threads write it. */

@@ -4,10 +4,14 @@
 
 #include "failure.h"
 #include "large.h"
+#include "thread.h"
 #include "tiny.h"
 
 static HAKMEM_NOINLINE void *large_block(size_t size, size_t align, bool clear) {
     bool zero;
+    if (hakmem_unlikely(!heap_is_real(hakmem_thread_heap))) {
+        hakmem_thread_heap_get(); /* for the handlers of fork: a large block needs no heap, but takes locks */
+    }
     void *p = hakmem_large_malloc(size, align, &zero);
     if (p == NULL) {
         return hakmem_out_of_memory(size, align);
@@ -67,6 +71,7 @@ static bool fits_page(size_t size, size_t align) {
 }
 
 void *hakmem_alloc_aligned(size_t size, size_t align) {
+    size = max_size(size, 1);
     if (fits_page(size, align)) {
         return page_block(hakmem_thread_heap, align_up(size, align));
     }
@@ -74,6 +79,7 @@ void *hakmem_alloc_aligned(size_t size, size_t align) {
 }
 
 void *hakmem_alloc_aligned_zeroed(size_t size, size_t align) {
+    size = max_size(size, 1);
     if (fits_page(size, align)) {
         return page_block_zeroed(hakmem_thread_heap, align_up(size, align));
     }
@@ -82,7 +88,7 @@ void *hakmem_alloc_aligned_zeroed(size_t size, size_t align) {
 
 /* C asks for an alignment of at least 16 above 8 B whatever it names. */
 static void *aligned_for_c(size_t align, size_t size) {
-    return hakmem_alloc_aligned(max_size(size, 1), max_size(align, size <= 8 ? 8 : 16));
+    return hakmem_alloc_aligned(size, max_size(align, size <= 8 ? 8 : 16));
 }
 
 void *hakmem_aligned_alloc(size_t align, size_t size) {

@@ -57,9 +57,9 @@ static void *map(void *at, size_t size, int protection, int flags) {
 
 static void unmap(void *p, size_t size) {
     /* Unmapping part of a mapping can be refused when the process has too many. The range then stays as it is, which
-     * costs address space and, for memory that was touched, what the purge below gives back. */
+     * costs address space only. Not hakmem_os_purge: the memory may be one that cannot be touched. */
     if (size != 0 && munmap(p, size) != 0) {
-        hakmem_os_purge(p, size);
+        madvise(p, size, MADV_DONTNEED);
     }
 }
 

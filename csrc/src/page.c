@@ -1,5 +1,7 @@
 #include "page.h"
 
+#include "fatal.h"
+
 enum { EXTEND_BYTES = 4096 };
 
 void hakmem_page_init(hakmem_tiny_page_t *page, uint32_t size_class, char *start, size_t bytes, bool zero,
@@ -59,8 +61,16 @@ bool hakmem_page_extend(hakmem_tiny_page_t *page) {
 /* Walks to the end of a list that was taken, and makes sure that it is as long as it said. */
 static hakmem_block_t *list_tail(hakmem_block_t *head, uint32_t count, const hakmem_tiny_page_t *page) {
     uint32_t seen = 1;
+    size_t made = page->capacity * page_block_size(page);
     hakmem_block_t *tail = head;
-    while (tail->next != NULL && seen < count) {
+    for (;;) {
+        /* Who pushed it could not tell without the owner's line. */
+        if ((size_t)((char *)tail - page->start) >= made) {
+            hakmem_invalid_free(tail);
+        }
+        if (tail->next == NULL || seen == count) {
+            break;
+        }
         tail = tail->next;
         seen++;
     }

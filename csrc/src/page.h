@@ -63,10 +63,11 @@ HAKMEM_INLINE size_t page_block_size(const hakmem_tiny_page_t *page) {
     return atomic_load_explicit(&page->block_size, memory_order_relaxed);
 }
 
-/* Whether `offset` bytes from the page's start begin a block (Lemire, Kaser, Kurz: "Faster remainder by direct
- * computation", 2019: one multiplication). */
+/* Whether `offset` bytes from the page's start begin a block that was made (Lemire, Kaser, Kurz: "Faster remainder by
+ * direct computation", 2019: one multiplication, whose upper half is the quotient). */
 HAKMEM_INLINE bool page_is_block_offset(const hakmem_tiny_page_t *page, size_t offset) {
-    return (uint64_t)offset * page->divisor < page->divisor;
+    unsigned __int128 product = (unsigned __int128)offset * page->divisor;
+    return (uint64_t)product < page->divisor && (uint64_t)(product >> 64) < page->capacity;
 }
 
 /* Sets a page up for a class. Its slots begin at `start` and have `bytes`; `zero`: they are as the system gave them. */

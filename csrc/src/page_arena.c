@@ -11,7 +11,8 @@
 /* The first commit of a chunk; it doubles from there, so that a chunk takes few calls and few mappings. */
 enum { COMMIT_FIRST_SLOTS = 16 };
 
-hakmem_range_t hakmem_block_range;
+/* Until there is a region, `base` is where no pointer lies, null included: a thread may see `bytes` before it. */
+hakmem_range_t hakmem_block_range = {(uintptr_t)1 << 63, 0};
 
 /* The regions after the first. */
 typedef struct {

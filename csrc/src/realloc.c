@@ -83,6 +83,9 @@ void *hakmem_realloc(void *p, size_t size) {
 }
 
 void *hakmem_realloc_aligned(void *p, size_t old_size, size_t align, size_t new_size) {
+    if (new_size > (size_t)PTRDIFF_MAX) {
+        return hakmem_out_of_memory(new_size, align);
+    }
     size_t old_rounded = align_up(old_size, align);
     size_t new_rounded = align_up(new_size, align);
     if (old_rounded <= HAKMEM_MEDIUM_MAX) {

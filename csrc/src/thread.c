@@ -4,12 +4,15 @@
 #include <pthread.h>
 
 #include "early.h"
+#include "failure.h"
 #include "frees.h"
 #include "meta.h"
 
-static hakmem_tiny_heap_t *free_heaps; /* under the heaps lock */
-static HAKMEM_TLS bool torn_down;      /* this thread's heap is given up */
-static HAKMEM_TLS bool initialising;   /* this thread is in `initialise`, or waits for it */
+/* Under the heaps lock, by serves_thread. A heap passes its parked pages on to who gets it next; a thread's must not go to a heap
+ * made by hand, whose user may never look at them. */
+static hakmem_tiny_heap_t *free_heaps[2];
+static HAKMEM_TLS bool torn_down;    /* this thread's heap is given up */
+static HAKMEM_TLS bool initialising; /* this thread is in `initialise`, or waits for it */
 static pthread_key_t exit_key;
 static bool exit_key_made;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
@@ -34,9 +37,9 @@ hakmem_tiny_heap_t *hakmem_all_heaps(void) {
 
 static hakmem_tiny_heap_t *heap_new(bool serves_thread) {
     hakmem_lock(HAKMEM_LOCK_HEAPS);
-    hakmem_tiny_heap_t *heap = free_heaps;
+    hakmem_tiny_heap_t *heap = free_heaps[serves_thread];
     if (heap != NULL) {
-        free_heaps = heap->next_free;
+        free_heaps[serves_thread] = heap->next_free;
     }
     hakmem_unlock(HAKMEM_LOCK_HEAPS);
     if (heap == NULL) {
@@ -47,7 +50,7 @@ static hakmem_tiny_heap_t *heap_new(bool serves_thread) {
         link_heap(heap);
     }
     hakmem_tiny_heap_init(heap);
-    heap->serves_thread = serves_thread;
+    heap->serves_thread = heap->adopts = serves_thread;
     if (BLOCK_CACHE && serves_thread) {
         hakmem_cache_open(&heap->cache, &heap->books);
     }
@@ -57,8 +60,8 @@ static hakmem_tiny_heap_t *heap_new(bool serves_thread) {
 /* The lock orders what the last user stored in owner words before whatever the next one reads there. */
 static void heap_recycle(hakmem_tiny_heap_t *heap) {
     hakmem_lock(HAKMEM_LOCK_HEAPS);
-    heap->next_free = free_heaps;
-    free_heaps = heap;
+    heap->next_free = free_heaps[heap->serves_thread];
+    free_heaps[heap->serves_thread] = heap;
     hakmem_unlock(HAKMEM_LOCK_HEAPS);
 }
 
@@ -150,6 +153,9 @@ void *hakmem_late_heap_with(void *(*with)(hakmem_tiny_heap_t *heap, size_t size)
     hakmem_lock(HAKMEM_LOCK_LATE);
     if (late == NULL) {
         late = heap_new(false);
+        if (late != NULL) {
+            late->adopts = true; /* it serves whoever comes, and is never given up */
+        }
     }
     void *p = late == NULL ? NULL : with(late, size);
     hakmem_unlock(HAKMEM_LOCK_LATE);
@@ -159,7 +165,8 @@ void *hakmem_late_heap_with(void *(*with)(hakmem_tiny_heap_t *heap, size_t size)
 hakmem_tiny_heap_t *hakmem_tiny_heap_create(void) {
     /* Makes sure that fork handlers are there, also where this thread never allocates otherwise. */
     hakmem_thread_heap_get();
-    return heap_new(false);
+    hakmem_tiny_heap_t *heap = heap_new(false);
+    return heap != NULL ? heap : hakmem_out_of_memory(sizeof *heap, CACHE_LINE);
 }
 
 void hakmem_tiny_heap_destroy(hakmem_tiny_heap_t *heap) {
