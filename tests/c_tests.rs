@@ -179,7 +179,11 @@ fn run(program: &Path, arguments: &[&str], environment: &[(&str, &str)]) -> Run 
         }
         None => Command::new(program),
     };
-    command.args(arguments).env_remove("HAKMEM_TRACE").env_remove("HAKMEM_LOCK_STATS").envs(environment.iter().copied());
+    command
+        .args(arguments)
+        .env_remove("HAKMEM_TRACE")
+        .env_remove("HAKMEM_LOCK_STATS")
+        .envs(environment.iter().copied());
     command.current_dir(program.parent().unwrap()); // where a core dump or a tool's log would go
     let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let reader = |mut from: Box<dyn Read + Send>| {
@@ -207,10 +211,15 @@ fn run(program: &Path, arguments: &[&str], environment: &[(&str, &str)]) -> Run 
 }
 
 macro_rules! passing {
-    ($($name:ident)*) => {
+    ($($name:ident)* ; beneath the block cache: $($beneath:ident)*) => {
         $(#[test]
         fn $name() {
             Config::from_environment().passes(stringify!($name));
+        })*
+
+        $(#[test]
+        fn $beneath() {
+            Config::from_environment().with("HAKMEM_USE_BLOCK_CACHE", "0").passes(stringify!($beneath));
         })*
 
         /// Every C program is run by some test of this file.
@@ -219,7 +228,7 @@ macro_rules! passing {
             let run_apart = ["test_trace", "test_lock_stats", "test_misuse", "test_crash_handler"];
             for file in files_in("tests/c", ".c") {
                 let name = file.file_stem().unwrap().to_str().unwrap();
-                assert!([$(stringify!($name)),*].contains(&name) || run_apart.contains(&name), "nothing runs {name}");
+                assert!([$(stringify!($name)),* $(, stringify!($beneath))*].contains(&name) || run_apart.contains(&name), "nothing runs {name}");
             }
         }
     };
@@ -227,20 +236,23 @@ macro_rules! passing {
 
 passing! {
     test_alignment
-    test_branch_hints
-    test_direct_cache
-    test_dual_free_lists
+    test_block_cache
     test_exhaustion
     test_fork
     test_heaps
     test_hostile
     test_large_huge
-    test_pool_stages
     test_realloc
     test_refusals
     test_size_class
     test_threads
     test_zeroing
+    ;
+    beneath the block cache:
+    test_branch_hints
+    test_direct_cache
+    test_dual_free_lists
+    test_pool_stages
 }
 
 /// What each misuse must print, with the pointer that the program names; then it must abort.

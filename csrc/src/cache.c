@@ -32,7 +32,8 @@ static void set_limit(hakmem_cache_bin_t *bin, const hakmem_cache_book_t *book, 
 }
 
 static void open_bin(hakmem_cache_bin_t *bin, hakmem_cache_book_t *book, uint32_t size_class) {
-    book->misses = book->drains = 0;
+    book->misses = 0;
+    book->drains = 0;
     set_limit(bin, book, min_size(CACHE_FIRST, most_for(size_class)));
 }
 
@@ -51,9 +52,10 @@ void hakmem_cache_open(hakmem_cache_t *cache, hakmem_cache_books_t *books) {
 
 void hakmem_cache_missed(hakmem_cache_t *cache, hakmem_cache_books_t *books, uint32_t size_class) {
     hakmem_cache_book_t *book = &books->of[size_class];
-    if (book->misses < CACHE_REOPEN) {
+    if (book->misses < CACHE_MISSES) {
         book->misses++;
-    } else if (is_closed(&cache->bins[size_class], book)) {
+    }
+    if (book->misses > CACHE_REOPEN && is_closed(&cache->bins[size_class], book)) {
         open_bin(&cache->bins[size_class], book, size_class);
     }
 }
@@ -108,13 +110,16 @@ size_t hakmem_cache_overflow(hakmem_cache_t *cache, hakmem_cache_books_t *books,
     if (is_closed(bin, book)) {
         return 0;
     }
-    if (book->misses != 0) {
-        book->misses = book->drains = 0;
-        return grow(bin, books, size_class) ? 0 : (entries + 1) / 2;
+    size_t older = (entries + 1) / 2;
+    if (book->misses >= older) {
+        book->misses -= (uint16_t)older;
+        book->drains = 0;
+        return grow(bin, books, size_class) ? 0 : older;
     }
     if (++book->drains < CACHE_DRAINS) {
-        return (entries + 1) / 2;
+        return older;
     }
+    book->misses = 0;
     if (entries > CACHE_FIRST) {
         size_t grown = (entries - CACHE_FIRST) * size_class_bytes(size_class);
         books->bytes -= min_size(grown, books->bytes);

@@ -7,8 +7,8 @@
  *    | null |oldest| last |      |      |      |      |      empty: top == base
  *    +------+------+------+------+------+------+------+
  *
- * Capacities adapt: a class that overflows and runs dry in turn gets more, up to what CACHE_CLASS_BYTES of its blocks are. One
- * that only overflows, because the program frees more than it allocates, is closed: its blocks go to their pages, so that
+ * Capacities adapt: a class that runs dry and overflows in turn gets more, up to what CACHE_CLASS_BYTES of its blocks are. One
+ * that overflows by more than it ran dry, because the program frees more than it allocates, is closed: its blocks go to their pages, so that
  * nothing holds on to pages that are about to be empty. It opens again after a few allocations. Until then these take the slow
  * path, which notices time passing; what saw no use for an epoch is flushed there. */
 #ifndef HAKMEM_CACHE_H
@@ -20,8 +20,9 @@
 enum {
     CACHE_FIRST = 15, /* entries of the arrays that lie in the heap itself */
     CACHE_MOST = 255,
-    CACHE_DRAINS = 3, /* overflows in a row without a miss that close a bin */
-    CACHE_REOPEN = 8, /* misses that open it again */
+    CACHE_MISSES = 512, /* so many misses justify overflows later, and no more */
+    CACHE_DRAINS = 3,   /* overflows in a row that no misses justify close a bin */
+    CACHE_REOPEN = 8,   /* misses that open it again */
     CACHE_CLASS_BYTES = 32 * 1024,
     CACHE_HEAP_BYTES = 512 * 1024, /* what the grown capacities of all classes may hold, in bytes of blocks */
 };
@@ -29,10 +30,11 @@ enum {
 /* Cold figures of one bin. */
 typedef struct {
     void **base;
-    void **seen;    /* `top` at the last epoch */
-    uint16_t room;  /* entries that the array at `base` has */
-    uint8_t misses; /* allocations that found it empty since it last overflowed; stops at CACHE_REOPEN */
-    uint8_t drains; /* overflows in a row without a miss between them */
+    void **seen;   /* `top` at the last epoch */
+    uint16_t room; /* entries that the array at `base` has */
+    uint16_t
+        misses; /* allocations that found it empty, less the blocks that left it by overflow; at most CACHE_MISSES */
+    uint8_t drains; /* overflows in a row that no misses justify */
 } hakmem_cache_book_t;
 
 typedef struct {

@@ -94,6 +94,14 @@ static void flush_blocks(void **blocks, size_t n) {
             length++;
         }
         if (is_local_or_unparked(page, owner_load(&chunk->info[slot]))) {
+            for (hakmem_block_t *block = first;; block = block->next) { /* the owner can tell what was made */
+                if (!page_is_block_offset(page, (size_t)((char *)block - page->start))) {
+                    hakmem_invalid_free(block);
+                }
+                if (block == last) {
+                    break;
+                }
+            }
             if (length > page_used(page)) {
                 hakmem_corrupted("more blocks came back than went out (a block freed twice?), page", page);
             }

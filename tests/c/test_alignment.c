@@ -76,8 +76,8 @@ static void test_page_blocks(void) {
         memset(p, 0xff, size);
         memset(q, 0xff, size);
         if (size <= HAKMEM_TINY_MAX) {
-            hakmem_free_tiny(p);
-            hakmem_free_tiny(q);
+            hakmem_free_tiny(p, hakmem_class_of(size));
+            hakmem_free_tiny(q, hakmem_class_of(size));
         } else {
             hakmem_free(p);
             hakmem_free(q);

@@ -2,6 +2,7 @@
 #include <pthread.h>
 
 #include "check.h"
+#include "frees.h"
 #include "shared_pool.h"
 #include "thread.h"
 #include "tiny.h"

@@ -43,14 +43,18 @@ static void test_entries(void) {
         CHECK_PTR(heap->pages_direct[i], no_page);
     }
     static const struct { size_t size, entry; } cases[] = {{8, 1}, {16, 2}, {32, 4}};
+    void *blocks[COUNT_OF(cases)];
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
-        void *p = hakmem_tiny_heap_malloc(heap, cases[i].size);
+        void *p = blocks[i] = hakmem_tiny_heap_malloc(heap, cases[i].size);
         hakmem_tiny_page_t *page = hakmem_tiny_ptr_to_page(p);
         CHECK_EQ(size_class_direct_index(cases[i].size), cases[i].entry);
         CHECK_EQ(page_block_size(page), cases[i].size);
         CHECK_PTR(heap->pages_direct[cases[i].entry], DIRECT_CACHE ? page : no_page);
         CHECK_PTR(tiny_page_for(heap, cases[i].size), page);
         check_all(heap);
+    }
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        hakmem_free(blocks[i]);
     }
     hakmem_tiny_heap_destroy(heap);
 
@@ -71,21 +75,25 @@ static void test_entries(void) {
 /* A class that serves several entries sets each of them, and no others; the largest reaches beyond the array. */
 static void test_ranges(void) {
     hakmem_tiny_heap_t *heap = hakmem_tiny_heap_create();
-    size_t covered = 0;
+    size_t covered = 0, count = 0;
+    void *blocks[CLASS_COUNT];
     for (uint32_t c = 0; size_class_direct_first(c) < DIRECT_PAGES; c++) {
         CHECK_EQ(size_class_direct_first(c), covered);
         covered = size_class_direct_last(c) + 1;
-        void *p = hakmem_tiny_heap_malloc(heap, size_class_bytes(c) < 16 ? 8 : size_class_bytes(c));
+        void *p = blocks[count++] = hakmem_tiny_heap_malloc(heap, size_class_bytes(c) < 16 ? 8 : size_class_bytes(c));
         CHECK(p != NULL);
         check_all(heap);
     }
     CHECK_EQ(covered, DIRECT_PAGES); /* both sizes of the array end with a class */
-    CHECK(hakmem_tiny_heap_malloc(heap, DIRECT_MAX + 8) != NULL);
+    CHECK((blocks[count++] = hakmem_tiny_heap_malloc(heap, DIRECT_MAX + 8)) != NULL);
     check_all(heap);
     /* Rebuilding heals every entry. */
     memset(heap->pages_direct, 0xff, sizeof heap->pages_direct);
     hakmem_tiny_rebuild_direct_cache(heap);
     check_all(heap);
+    while (count != 0) {
+        hakmem_free(blocks[--count]);
+    }
     hakmem_tiny_heap_destroy(heap);
 }
 

@@ -92,6 +92,7 @@ static void allocate(void) {
         errno = 0;
         void *p = hakmem_tiny_heap_malloc(heap, 700);
         CHECK(p != NULL || errno == ENOMEM);
+        hakmem_free(p);
         hakmem_tiny_heap_destroy(heap);
     }
     failures += heap == NULL;
@@ -108,6 +109,18 @@ static void check_all(void) {
     hakmem_stats_get(&stats);
     CHECK_EQ(stats.live_blocks, count);
     CHECK_EQ(stats.live_bytes, bytes);
+}
+
+/* With nothing live and everything purged, every slot of a chunk in use is free: a refusal has lost none. */
+static void check_slots(void) {
+    for (uint32_t i = 0; i < hakmem_arena_chunk_count(); i++) {
+        hakmem_chunk_t *chunk = hakmem_arena_chunk(i);
+        uint32_t free_slots = 0;
+        for (int w = 0; w < CHUNK_WORDS; w++) {
+            free_slots += (uint32_t)__builtin_popcountll(chunk->empty[w] | chunk->released[w] | chunk->unused[w]);
+        }
+        CHECK_EQ(free_slots, chunk->active ? chunk->slots - HEAD_SLOTS : 0);
+    }
 }
 
 static void free_all(size_t from) {
@@ -139,6 +152,7 @@ static void sweep_one(long skip, long many) {
     free_all(0);
     hakmem_purge();
     check_all();
+    check_slots();
     _exit(0);
 }
 

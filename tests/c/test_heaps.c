@@ -52,6 +52,11 @@ static void test_life(void) {
     }
     CHECK_EQ(stats().live_blocks, COUNT_OF(blocks) / 2);
     hakmem_tiny_heap_destroy(heap); /* with the other half live: in its queues, parked, and waiting in pending */
+    CHECK_EQ(stats().live_blocks, COUNT_OF(blocks) / 2);
+    for (size_t i = 1; i < COUNT_OF(blocks); i += 2) { /* valid as before, and freed as ever */
+        CHECK(holds(blocks[i], i * 37 % HAKMEM_MEDIUM_MAX, i * 37 % HAKMEM_MEDIUM_MAX, i));
+        hakmem_free(blocks[i]);
+    }
     CHECK_EQ(stats().live_blocks, 0);
     CHECK_EQ(stats().live_bytes, 0);
     hakmem_purge();
@@ -91,6 +96,12 @@ static void test_states(void) {
     CHECK_EQ(remote_count(pages[3]->thread_free), 1);
     CHECK_EQ(stats().live_blocks, 2 * FIT - 2 + FIT - 1);
     hakmem_tiny_heap_destroy(heap);
+    CHECK_EQ(stats().live_blocks, 2 * FIT - 2 + FIT - 1);
+    for (int i = 0; i < FIT; i++) {
+        hakmem_free(blocks[0][i]);
+        hakmem_free(i == 3 || i == 4 ? NULL : blocks[1][i]);
+        hakmem_free(i == 0 ? NULL : blocks[3][i]);
+    }
     CHECK_EQ(stats().live_blocks, 0);
     hakmem_purge();
 }
@@ -111,15 +122,18 @@ static void test_others_blocks(void) {
         uintptr_t size = round % 2 ? 1024 : 1500; /* all full; the last one not */
         in_thread(leave_blocks, (void *)size);
         hakmem_tiny_heap_t *heaps[3];
+        void *theirs[3][2] = {{NULL}};
         for (int i = 0; i < 3; i++) {
             heaps[i] = hakmem_tiny_heap_create();
             if (round / 2 % 2) {
-                CHECK(hakmem_tiny_heap_malloc(heaps[i], size) != NULL);
-                CHECK(hakmem_tiny_heap_malloc(heaps[i], 8) != NULL);
+                CHECK((theirs[i][0] = hakmem_tiny_heap_malloc(heaps[i], size)) != NULL);
+                CHECK((theirs[i][1] = hakmem_tiny_heap_malloc(heaps[i], 8)) != NULL);
             }
         }
         for (int i = 0; i < 3; i++) {
             hakmem_tiny_heap_destroy(heaps[i]);
+            hakmem_free(theirs[i][0]);
+            hakmem_free(theirs[i][1]);
         }
         CHECK_EQ(stats().live_blocks, COUNT_OF(lost) - 1);
         for (size_t i = 0; i < COUNT_OF(lost) - 1; i++) {
@@ -177,14 +191,18 @@ static void *churn(void *seed) {
     for (long i = 0; i < rounds(1000); i++) {
         hakmem_tiny_heap_t *heap = hakmem_tiny_heap_create();
         CHECK(heap != NULL);
+        struct { void *p; size_t size; } left[50];
         for (int k = 0; k < 50; k++) {
             size_t size = next_random(&random) % 6000;
             void *p = hakmem_tiny_heap_malloc(heap, size);
             CHECK(p != NULL);
             fill(p, size, k);
             CHECK(holds(p, size, size, k));
+            left[k].p = p;
+            left[k].size = size;
             if (k % 3 == 0) {
                 hakmem_free(p);
+                left[k].p = NULL;
             }
             void **slot = &kept[next_random(&random) % COUNT_OF(kept)];
             if (*slot != NULL) {
@@ -195,6 +213,10 @@ static void *churn(void *seed) {
             fill(*slot, 200, (uintptr_t)*slot);
         }
         hakmem_tiny_heap_destroy(heap);
+        for (int k = 0; k < 50; k++) {
+            CHECK(left[k].p == NULL || holds(left[k].p, left[k].size, left[k].size, k));
+            hakmem_free(left[k].p);
+        }
     }
     for (size_t k = 0; k < COUNT_OF(kept); k++) {
         hakmem_free(kept[k]);

@@ -89,7 +89,9 @@ static void test_heap(void) {
     CHECK(hakmem_tiny_heap_malloc(heap, SIZE_MAX) == NULL);
     CHECK_EQ(errno, EINVAL);
     CHECK_EQ(hook_calls, calls);
-    CHECK(hakmem_tiny_heap_malloc(heap, HAKMEM_MEDIUM_MAX) != NULL);
+    void *largest = hakmem_tiny_heap_malloc(heap, HAKMEM_MEDIUM_MAX);
+    CHECK(largest != NULL);
+    hakmem_free(largest);
     hakmem_tiny_heap_destroy(heap);
 }
 

@@ -52,6 +52,11 @@ static void test_sizes(void) {
         hakmem_free(blocks[i]);
         CHECK_EQ(stats().live_bytes, before - usable);
         CHECK_EQ(hakmem_usable_size(blocks[i]), 0);
+        unsigned char in_memory;
+        if (sizes[i] > HAKMEM_LARGE_MAX) { /* a mapping of its own is gone, once nobody may want it again */
+            hakmem_purge();
+            CHECK(mincore(blocks[i], hakmem_os_page_size(), &in_memory) != 0 && errno == ENOMEM);
+        }
     }
     CHECK_EQ(stats().live_blocks, 0);
     CHECK_EQ(stats().huge_blocks + stats().large_blocks, 0);

@@ -181,6 +181,7 @@ int main(int count, char **arguments) {
         CHECK(hakmem_realloc(p, 10) == NULL);
     } else {
         hakmem_free(p);
+        hakmem_purge(); /* what only a page can tell is found when the block leaves the cache */
     }
     return 0;
 }

@@ -30,7 +30,7 @@ static void test_pairs(void) {
                 CHECK(p != NULL && (uintptr_t)p % align == 0 && holds(p, sizes[i], kept, i));
                 fill(p, sizes[k], k);
                 if (align_up(sizes[k], align) <= HAKMEM_TINY_MAX) {
-                    hakmem_free_tiny(p);
+                    hakmem_free_tiny(p, hakmem_class_of(align_up(sizes[k], align)));
                 } else {
                     hakmem_free(p);
                 }

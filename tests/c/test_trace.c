@@ -63,6 +63,9 @@ static void nodes(void) {
     CHECK(hakmem_malloc(HAKMEM_LARGE_MAX + 1) == NULL);
     CHECK_EQ(errno, ENOMEM);
     hakmem_free(blocks[0]);
+    for (int i = 0; i < 100; i++) { /* a mapping that is refused gives its node back */
+        CHECK(hakmem_malloc(PTRDIFF_MAX / 2) == NULL);
+    }
     CHECK((blocks[0] = hakmem_malloc(HAKMEM_LARGE_MAX + 1)) != NULL);
     for (int i = 0; i < 64; i++) {
         hakmem_free(blocks[i]);

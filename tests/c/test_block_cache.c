@@ -1,0 +1,192 @@
+/* The block cache: last in first out, the capacities as they adapt, what is flushed and when, and the figures meanwhile. */
+#include <pthread.h>
+
+#include "check.h"
+#include "frees.h"
+#include "thread.h"
+#include "tiny.h"
+
+enum { SIZE = 64, CLASS = 7, MANY = 3000 };
+
+static void *blocks[MANY];
+
+static hakmem_cache_book_t *book(void) {
+    return &hakmem_thread_heap->books.of[CLASS];
+}
+
+static hakmem_cache_bin_t *bin(void) {
+    return &hakmem_thread_heap->cache.bins[CLASS];
+}
+
+static size_t room(void) {
+    return (size_t)(bin()->limit - book()->base);
+}
+
+static size_t held(void) {
+    return hakmem_cache_count(&hakmem_thread_heap->cache, &hakmem_thread_heap->books, CLASS);
+}
+
+static uint64_t live(void) {
+    hakmem_stats_t stats;
+    hakmem_stats_get(&stats);
+    return stats.class_blocks[CLASS];
+}
+
+static void allocate(size_t n) {
+    for (size_t i = 0; i < n; i++) {
+        CHECK((blocks[i] = hakmem_malloc(SIZE)) != NULL);
+        fill(blocks[i], SIZE, i);
+    }
+}
+
+static void release(size_t n) {
+    for (size_t i = 0; i < n; i++) {
+        CHECK(holds(blocks[i], SIZE, SIZE, i));
+        hakmem_free(blocks[i]);
+    }
+}
+
+static void *in_thread(void *(*run)(void *), void *value) {
+    pthread_t thread;
+    void *result;
+    CHECK_EQ(pthread_create(&thread, NULL, run, value), 0);
+    CHECK_EQ(pthread_join(thread, &result), 0);
+    return result;
+}
+
+static void test_order(void) {
+    CHECK_EQ(size_class_of(SIZE), CLASS);
+    hakmem_free(hakmem_malloc(SIZE));
+    CHECK_EQ(held(), 1);
+    CHECK_EQ(room(), CACHE_FIRST);
+    hakmem_tiny_page_t *page = hakmem_tiny_ptr_to_page(*bin_top(bin()));
+    uint32_t used = page_used(page);
+    allocate(10);
+    release(10);
+    CHECK_EQ(held(), 10);
+    CHECK_EQ(live(), 0);                   /* the program holds none, */
+    CHECK_EQ(page_used(page), used - 1 + 10); /* though for the page they are in use */
+    for (int i = 9; i >= 0; i--) {
+        CHECK_PTR(hakmem_malloc(SIZE), blocks[i]);
+    }
+    CHECK_EQ(live(), 10);
+    release(0);
+    for (int i = 0; i < 10; i++) {
+        hakmem_free(blocks[i]);
+    }
+    char *cleared = hakmem_calloc(1, SIZE); /* out of the cache: dirty */
+    CHECK(cleared == blocks[9] && is_zero(cleared, SIZE));
+    hakmem_free(cleared);
+    hakmem_purge();
+    CHECK_EQ(held(), 0);
+    CHECK_EQ(live(), 0);
+}
+
+/* A class that runs dry and overflows in turn gets more room; one that only overflows is closed, and opens again. */
+static void test_capacity(void) {
+    size_t before = room();
+    for (int round = 0; round < 4; round++) {
+        allocate(300);
+        release(300);
+    }
+    CHECK(room() > before);
+    CHECK(room() <= CACHE_MOST && room() * SIZE <= CACHE_CLASS_BYTES);
+    CHECK(hakmem_thread_heap->books.bytes != 0 && hakmem_thread_heap->books.bytes <= CACHE_HEAP_BYTES);
+    allocate(MANY);
+    release(MANY);
+    CHECK_EQ(room(), 0);
+    CHECK_EQ(held(), 0); /* nothing keeps a page that could go */
+    CHECK_EQ(hakmem_thread_heap->books.bytes, 0);
+    CHECK_EQ(live(), 0);
+    allocate(CACHE_REOPEN);
+    CHECK_EQ(room(), 0);
+    blocks[CACHE_REOPEN] = hakmem_malloc(SIZE);
+    fill(blocks[CACHE_REOPEN], SIZE, CACHE_REOPEN);
+    CHECK_EQ(room(), CACHE_FIRST);
+    release(CACHE_REOPEN + 1);
+    CHECK_EQ(held(), CACHE_REOPEN + 1);
+    hakmem_purge();
+}
+
+/* What saw no use for an epoch goes back; what did stays. */
+static void test_idle(void) {
+    allocate(10);
+    release(10);
+    hakmem_flush_idle(hakmem_thread_heap);
+    CHECK_EQ(held(), 10);
+    hakmem_free(hakmem_malloc(SIZE)); /* the same height: as if it had not been used; a loop in here costs one flush an epoch */
+    hakmem_flush_idle(hakmem_thread_heap);
+    CHECK_EQ(held(), 0);
+}
+
+static void *free_them(void *n) {
+    hakmem_free(hakmem_malloc(1)); /* a heap, hence a cache */
+    for (uintptr_t i = 0; i < (uintptr_t)n; i++) {
+        hakmem_free(blocks[i]);
+    }
+    return NULL;
+}
+
+static void *take_one(void *unused) {
+    (void)unused;
+    void *p = hakmem_malloc(SIZE);
+    hakmem_free(p);
+    hakmem_free(blocks[0]);
+    void *again = hakmem_malloc(SIZE);
+    CHECK_PTR(again, blocks[0]); /* another thread's block, at once */
+    hakmem_free(again);
+    return NULL;
+}
+
+/* Blocks of other threads' pages: kept, used again, and given back in one piece at the thread's end at the latest. */
+static void test_remote(void) {
+    allocate(1);
+    in_thread(take_one, NULL);
+    CHECK_EQ(live(), 0);
+    allocate(MANY);
+    in_thread(free_them, (void *)(uintptr_t)MANY);
+    CHECK_EQ(live(), 0);
+    hakmem_purge();
+    hakmem_stats_t stats;
+    hakmem_stats_get(&stats);
+    CHECK_EQ(stats.live_blocks, 0);
+}
+
+/* Whatever a program frees and then does, one thread's cache pins no more than this. */
+static void test_bounds(void) {
+    for (int round = 0; round < 50; round++) {
+        for (uint32_t c = 0; c < HAKMEM_CACHE_CLASSES; c++) {
+            size_t size = size_class_bytes(c);
+            static void *some[200];
+            for (size_t i = 0; i < COUNT_OF(some); i++) {
+                CHECK((some[i] = hakmem_alloc_page_block(size)) != NULL);
+            }
+            for (size_t i = 0; i < COUNT_OF(some); i++) {
+                hakmem_free(some[i]);
+            }
+        }
+        CHECK(hakmem_thread_heap->books.bytes <= CACHE_HEAP_BYTES);
+    }
+    size_t total = 0;
+    for (uint32_t c = 0; c < HAKMEM_CACHE_CLASSES; c++) {
+        size_t bytes =
+            hakmem_cache_count(&hakmem_thread_heap->cache, &hakmem_thread_heap->books, c) * size_class_bytes(c);
+        CHECK(bytes <= CACHE_CLASS_BYTES);
+        total += bytes;
+    }
+    CHECK(total <= CACHE_HEAP_BYTES + HAKMEM_CACHE_CLASSES * (size_t)CACHE_CLASS_BYTES);
+    hakmem_purge();
+}
+
+int main(void) {
+    if (!BLOCK_CACHE) {
+        puts("not here: HAKMEM_USE_BLOCK_CACHE=0");
+        return 0;
+    }
+    test_order();
+    test_capacity();
+    test_idle();
+    test_remote();
+    test_bounds();
+    return 0;
+}
