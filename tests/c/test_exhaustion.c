@@ -63,7 +63,8 @@ static void *in_thread(void *unused) {
 }
 
 static void allocate(void) {
-    static const size_t sizes[] = {8, 100, 3000, 8192, 20000, 65536, 70000, 1000000, HAKMEM_LARGE_MAX, HAKMEM_LARGE_MAX * 2};
+    static const size_t sizes[] = {
+        8, 100, 3000, 8192, 20000, 65536, 70000, 1000000, HAKMEM_LARGE_MAX, HAKMEM_LARGE_MAX * 2};
     for (size_t i = 0; i < COUNT_OF(sizes); i++) {
         errno = 0;
         keep(hakmem_malloc(sizes[i]), sizes[i]);
@@ -80,7 +81,8 @@ static void allocate(void) {
     }
     errno = 0;
     size_t grows = keep(hakmem_malloc(100), 100);
-    static const size_t steps[] = {5000, 60000, 100000, 2000000, 17 << 20, 50 << 20, 200 << 20, 60 << 20, 9000000, 80000, 10};
+    static const size_t steps[] = {5000,      60000,    100000,  2000000, 17 << 20, 50 << 20,
+                                   200 << 20, 60 << 20, 9000000, 80000,   10};
     for (size_t i = 0; i < COUNT_OF(steps); i++) {
         resize(grows, steps[i]);
     }
@@ -108,6 +110,18 @@ static void check_all(void) {
     hakmem_stats_get(&stats);
     CHECK_EQ(stats.live_blocks, count);
     CHECK_EQ(stats.live_bytes, bytes);
+}
+
+/* With nothing live and everything purged, every slot of a chunk in use is free: a refusal has lost none. */
+static void check_slots(void) {
+    for (uint32_t i = 0; i < hakmem_arena_chunk_count(); i++) {
+        hakmem_chunk_t *chunk = hakmem_arena_chunk(i);
+        uint32_t free_slots = 0;
+        for (int w = 0; w < CHUNK_WORDS; w++) {
+            free_slots += (uint32_t)__builtin_popcountll(chunk->empty[w] | chunk->released[w] | chunk->unused[w]);
+        }
+        CHECK_EQ(free_slots, chunk->active ? chunk->slots - HEAD_SLOTS : 0);
+    }
 }
 
 static void free_all(size_t from) {
@@ -139,6 +153,7 @@ static void sweep_one(long skip, long many) {
     free_all(0);
     hakmem_purge();
     check_all();
+    check_slots();
     _exit(0);
 }
 

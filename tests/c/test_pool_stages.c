@@ -193,6 +193,16 @@ static void check_at_rest(void) {
     CHECK_EQ(hakmem_pool_dirty_bytes(), dirty * SLOT_BYTES);
 }
 
+/* No slot was lost on the way. */
+static void check_all_free(void) {
+    for (uint32_t i = 0; i < hakmem_arena_chunk_count(); i++) {
+        hakmem_chunk_t *chunk = hakmem_arena_chunk(i);
+        for (uint32_t slot = HEAD_SLOTS; chunk->active && slot < chunk->slots; slot++) {
+            CHECK(stage_of(chunk, slot) != HAKMEM_STAGE_COUNT);
+        }
+    }
+}
+
 static void *churn(void *seed) {
     enum { HELD = 24 };
     hakmem_run_t held[HELD] = {{0}};
@@ -240,6 +250,7 @@ static void test_threads(void) {
         hakmem_pool_purge();
         check_at_rest();
         CHECK_EQ(hakmem_pool_dirty_bytes(), 0);
+        check_all_free();
         CHECK(hakmem_arena_active_chunks() <= 1);
     }
 }

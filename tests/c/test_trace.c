@@ -17,10 +17,10 @@ static void stages(void) {
     }
     hakmem_free(hakmem_malloc(64)); /* stage 0, with another block size */
     void *run = hakmem_malloc(100000);
-    hakmem_free(run); /* released */
+    hakmem_free(run);            /* released */
     run = hakmem_malloc(100000); /* stage 0.5 */
     hakmem_free(run);
-    hakmem_purge(); /* to the free list of purged slots */
+    hakmem_purge();              /* to the free list of purged slots */
     run = hakmem_malloc(100000); /* stage 1 */
     hakmem_free(run);
     void *large[4];
@@ -63,6 +63,9 @@ static void nodes(void) {
     CHECK(hakmem_malloc(HAKMEM_LARGE_MAX + 1) == NULL);
     CHECK_EQ(errno, ENOMEM);
     hakmem_free(blocks[0]);
+    for (int i = 0; i < 100; i++) { /* a mapping that is refused gives its node back */
+        CHECK(hakmem_malloc(PTRDIFF_MAX / 2) == NULL);
+    }
     CHECK((blocks[0] = hakmem_malloc(HAKMEM_LARGE_MAX + 1)) != NULL);
     for (int i = 0; i < 64; i++) {
         hakmem_free(blocks[i]);
