@@ -179,11 +179,12 @@ fn run(program: &Path, arguments: &[&str], environment: &[(&str, &str)]) -> Run 
         }
         None => Command::new(program),
     };
-    command
-        .args(arguments)
-        .env_remove("HAKMEM_TRACE")
-        .env_remove("HAKMEM_LOCK_STATS")
-        .envs(environment.iter().copied());
+    // The core's own options are what this file says, whatever the caller has set.
+    let ours = |name: &str| name.starts_with("HAKMEM_") && !name.starts_with("HAKMEM_TEST_");
+    for (name, _) in env::vars().filter(|(name, _)| ours(name)) {
+        command.env_remove(name);
+    }
+    command.args(arguments).envs(environment.iter().copied());
     command.current_dir(program.parent().unwrap()); // where a core dump or a tool's log would go
     let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let reader = |mut from: Box<dyn Read + Send>| {

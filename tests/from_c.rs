@@ -32,7 +32,8 @@ fn build() -> PathBuf {
 }
 
 fn figures<'a>(lines: &[&'a str], moment: &str) -> Value {
-    let line: &'a str = lines.iter().find_map(|line| line.strip_prefix(moment)).expect("the program prints its figures");
+    let line: &'a str =
+        lines.iter().find_map(|line| line.strip_prefix(moment)).expect("the program prints its figures");
     serde_json::from_str(line).expect("the figures are JSON")
 }
 

@@ -57,9 +57,7 @@ fn without_comments(text: &str) -> String {
 /// The identifier that ends right before `end`.
 fn identifier_before(text: &str, end: usize) -> &str {
     let head = text[..end].trim_end();
-    let start = head
-        .rfind(|c: char| !c.is_ascii_alphanumeric() && c != '_')
-        .map_or(0, |at| at + 1);
+    let start = head.rfind(|c: char| !c.is_ascii_alphanumeric() && c != '_').map_or(0, |at| at + 1);
     &head[start..]
 }
 
@@ -95,11 +93,8 @@ fn operations(body: &str) -> Vec<String> {
     let mut from = 0;
     while let Some(at) = body[from..].find("atomic_").map(|at| at + from) {
         from = at + "atomic_".len();
-        let start_of_word = at == 0
-            || !body[..at].ends_with(|c: char| c.is_ascii_alphanumeric() || c == '_');
-        let length = body[from..]
-            .find(|c: char| !c.is_ascii_alphanumeric() && c != '_')
-            .unwrap_or(body.len() - from);
+        let start_of_word = at == 0 || !body[..at].ends_with(|c: char| c.is_ascii_alphanumeric() || c == '_');
+        let length = body[from..].find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(body.len() - from);
         let name = &body[from..from + length];
         if body[..at].ends_with("__") {
             panic!("__atomic_{name}: the core uses <stdatomic.h> only, so that this test sees every site");

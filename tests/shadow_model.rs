@@ -12,7 +12,7 @@ use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
-use common::{number_from_env, Rng};
+use common::{number_from_env, settled_figures, Rng};
 use hakmem_alloc::Hakmem;
 
 #[global_allocator]
@@ -129,7 +129,13 @@ impl Block {
 
     fn allocate(layout: Layout, zeroed: bool, seed: u64) -> Self {
         // SAFETY: the size is not zero.
-        let start = unsafe { if zeroed { GLOBAL.alloc_zeroed(layout) } else { GLOBAL.alloc(layout) } };
+        let start = unsafe {
+            if zeroed {
+                GLOBAL.alloc_zeroed(layout)
+            } else {
+                GLOBAL.alloc(layout)
+            }
+        };
         let block = Block { start, layout, seed };
         block.admit();
         if zeroed {
@@ -280,20 +286,13 @@ fn make_workers(seed: u64) -> Vec<Worker> {
         inboxes.push(inbox);
     }
     let mut rng = Rng(seed);
-    let make = |inbox| Worker {
-        rng: Rng(rng.next()),
-        blocks: Vec::new(),
-        bytes: 0,
-        inbox,
-        others: senders.clone(),
-    };
+    let make = |inbox| Worker { rng: Rng(rng.next()), blocks: Vec::new(), bytes: 0, inbox, others: senders.clone() };
     inboxes.into_iter().map(make).collect()
 }
 
 /// One round of every worker, each on a thread of its own that ends with it.
 fn run_round(workers: Vec<Worker>, steps: u64) -> Vec<Worker> {
-    let threads: Vec<_> =
-        workers.into_iter().map(|worker| std::thread::spawn(move || worker.round(steps))).collect();
+    let threads: Vec<_> = workers.into_iter().map(|worker| std::thread::spawn(move || worker.round(steps))).collect();
     threads.into_iter().map(|thread| thread.join().expect("a worker failed; its message is above")).collect()
 }
 
@@ -308,7 +307,7 @@ fn random_operations_agree_with_the_model() {
 
     // Handles that the standard library makes once, and keeps, are made before the figures are taken.
     finish(run_round(make_workers(seed), 1));
-    let before = hakmem_alloc::stats();
+    let before = settled_figures();
     let began = Instant::now();
     let mut workers = make_workers(seed);
     for _ in 0..ROUNDS {
@@ -320,7 +319,5 @@ fn random_operations_agree_with_the_model() {
     let intervals = std::mem::take(&mut *INTERVALS.lock().unwrap());
     assert!(intervals.is_empty());
     drop(intervals);
-    let after = hakmem_alloc::stats();
-    let left = (after.live_bytes as i64 - before.live_bytes as i64, after.live_blocks as i64 - before.live_blocks as i64);
-    assert_eq!(left, (0, 0), "bytes and blocks left over");
+    assert_eq!(settled_figures(), before, "bytes and blocks that are left, and that were there before");
 }

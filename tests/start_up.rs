@@ -6,7 +6,7 @@ mod common;
 use std::path::Path;
 use std::process::Command;
 
-use common::{build_program, Profile};
+use common::{build_program, Build};
 
 const MAY_ADD: u64 = 512 * 1024;
 
@@ -20,8 +20,8 @@ fn resident_at_start(program: &Path) -> u64 {
 
 #[test]
 fn a_program_starts_with_little_more_memory() {
-    let with_hakmem = resident_at_start(&build_program("idle_hakmem", Profile::Release));
-    let with_system = resident_at_start(&build_program("idle_system", Profile::Release));
+    let with_hakmem = resident_at_start(&build_program("idle_hakmem", Build::Release));
+    let with_system = resident_at_start(&build_program("idle_system", Build::Release));
     println!("resident at start: {} KiB with hakmem, {} KiB with System", with_hakmem / 1024, with_system / 1024);
     assert!(with_hakmem <= with_system + MAY_ADD, "{with_hakmem} B with hakmem, {with_system} B with System");
 }

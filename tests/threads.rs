@@ -7,11 +7,11 @@ use std::alloc::{GlobalAlloc, Layout};
 use std::cell::RefCell;
 use std::ffi::c_void;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{mpsc, Mutex};
+use std::sync::{mpsc, Barrier, Mutex};
 use std::thread;
 
-use common::{resident, serial, Rng};
-use hakmem_alloc::{Hakmem, Stats};
+use common::{resident, serial, settled_figures, Rng};
+use hakmem_alloc::Hakmem;
 
 #[global_allocator]
 static GLOBAL: Hakmem = Hakmem::new();
@@ -19,10 +19,6 @@ static GLOBAL: Hakmem = Hakmem::new();
 const WAVE: usize = 50;
 const WAVES: usize = 200;
 const MAY_KEEP: u64 = 2 << 20;
-
-fn figures(stats: &Stats) -> (u64, u64) {
-    (stats.live_bytes, stats.live_blocks)
-}
 
 /// What a thread leaves: some hundred blocks of different sizes, now and then a large one.
 fn legacy(seed: u64) -> Vec<Vec<u8>> {
@@ -34,18 +30,23 @@ fn legacy(seed: u64) -> Vec<Vec<u8>> {
 
 /// One wave: every thread leaves blocks behind, and frees those that some thread of the wave before left.
 fn wave(number: usize, left: &Mutex<Vec<Vec<Vec<u8>>>>) {
-    let threads: Vec<_> = (0..WAVE).map(|i| (number * WAVE + i) as u64).collect();
     let inherited = Mutex::new(std::mem::take(&mut *left.lock().unwrap()));
+    // All at once, so that every wave needs as many stacks and heaps.
+    let all_run = Barrier::new(WAVE);
     thread::scope(|scope| {
-        for seed in threads {
-            let inherited = &inherited;
+        let start = |i| {
+            let (inherited, all_run) = (&inherited, &all_run);
             scope.spawn(move || {
-                let own = legacy(seed);
+                all_run.wait();
+                let own = legacy((number * WAVE + i) as u64);
                 let others = inherited.lock().unwrap().pop();
                 drop(others);
                 left.lock().unwrap().push(own);
-            });
-        }
+            })
+        };
+        let threads: Vec<_> = (0..WAVE).map(start).collect();
+        // The scope waits for their closures only, a join for their last destructors too.
+        threads.into_iter().for_each(|thread| thread.join().unwrap());
     });
 }
 
@@ -57,24 +58,19 @@ fn ten_thousand_threads_leave_nothing_behind() {
         left.lock().unwrap().clear();
         left.lock().unwrap().shrink_to_fit();
     };
-    // A first wave, for stacks that the threads library keeps and the like.
+    // For stacks that the threads library keeps, and the like.
     wave(0, &left);
     wave(1, &left);
     forget();
-    hakmem_alloc::purge();
-    let before = hakmem_alloc::stats();
+    let before = settled_figures();
     let resident_before = resident::bytes();
     for number in 0..WAVES {
         wave(number, &left);
     }
     forget();
     let resident_after = resident::bytes();
-    let after = hakmem_alloc::stats();
-    eprintln!("DBG before {before}\nafter {after}");
-    if std::env::var_os("W").is_some() { thread::sleep(std::time::Duration::from_millis(300)); let v: Vec<Vec<u8>> = (0..1000).map(|i| vec![0; i*40]).collect(); drop(v);
-    let after = hakmem_alloc::stats(); eprintln!("DBG later {}\n {after}", resident::bytes()/1024); }
+    let after = settled_figures();
     hakmem_alloc::purge();
-    eprintln!("DBG purged {}", hakmem_alloc::stats());
     let resident_purged = resident::bytes();
     println!(
         "{} threads: resident {} KiB before, {} KiB after, {} KiB after purge(); live {:?} and {:?}",
@@ -82,10 +78,10 @@ fn ten_thousand_threads_leave_nothing_behind() {
         resident_before / 1024,
         resident_after / 1024,
         resident_purged / 1024,
-        figures(&before),
-        figures(&after),
+        before,
+        after,
     );
-    assert_eq!(figures(&after), figures(&before));
+    assert_eq!(after, before);
     assert!(resident_after <= resident_before + MAY_KEEP, "{resident_before} B resident became {resident_after} B");
     assert!(resident_purged <= resident_before + MAY_KEEP, "purged: {resident_purged} B");
 }
@@ -102,9 +98,9 @@ fn a_thread_that_only_frees_needs_nothing_else() {
         assert_eq!(freeing.join().unwrap(), 20_000);
     };
     round();
-    let before = figures(&hakmem_alloc::stats());
+    let before = settled_figures();
     round();
-    assert_eq!(figures(&hakmem_alloc::stats()), before);
+    assert_eq!(settled_figures(), before);
 }
 
 /// The pages of a thread that ended are used by those that come later.
@@ -158,11 +154,11 @@ fn thread_local_destructors_allocate_and_free() {
         threads.into_iter().for_each(|thread| thread.join().unwrap());
     };
     round();
-    let before = figures(&hakmem_alloc::stats());
+    let before = settled_figures();
     let destroyed = DESTROYED.load(Ordering::Relaxed);
     round();
     assert_eq!(DESTROYED.load(Ordering::Relaxed) - destroyed, 20);
-    assert_eq!(figures(&hakmem_alloc::stats()), before);
+    assert_eq!(settled_figures(), before);
 }
 
 static LAST_KEY: Mutex<Option<libc::pthread_key_t>> = Mutex::new(None);
@@ -205,17 +201,17 @@ fn a_threads_last_destructors_allocate() {
             let thread = thread::spawn(move || {
                 drop(vec![1_u8; 100]);
                 // SAFETY: as above.
-                unsafe { libc::pthread_setspecific(key, std::ptr::without_provenance(1)) };
+                unsafe { libc::pthread_setspecific(key, 1 as *const c_void) };
             });
             thread.join().unwrap();
         }
     };
     round();
-    let before = figures(&hakmem_alloc::stats());
+    let before = settled_figures();
     let calls = LAST_CALLS.load(Ordering::Relaxed);
     round();
     assert_eq!(LAST_CALLS.load(Ordering::Relaxed) - calls, 20 * DESTRUCTOR_ROUNDS);
-    assert_eq!(figures(&hakmem_alloc::stats()), before);
+    assert_eq!(settled_figures(), before);
 }
 
 /// Blocks that a thread made in its last destructors, freed by another thread, and the other way round.
@@ -247,9 +243,9 @@ fn late_blocks_change_hands() {
         late.shrink_to_fit();
     };
     round();
-    let before = figures(&hakmem_alloc::stats());
+    let before = settled_figures();
     round();
-    assert_eq!(figures(&hakmem_alloc::stats()), before);
+    assert_eq!(settled_figures(), before);
     // SAFETY: no thread has a value of it any more.
     unsafe { libc::pthread_key_delete(key) };
 }

@@ -123,7 +123,7 @@ fn what_cannot_be_read_is_counted() {
     let tree = tempfile::tempdir().unwrap();
     let secret = tree.path().join("secret");
     fs::write(&secret, "word").unwrap();
-    fs::set_permissions(&secret, fs::Permissions::from_mode(0)).unwrap();
+    fs::set_permissions(&secret, fs::Permissions::from_mode(0o000)).unwrap();
     let readable = fs::read(&secret).is_ok(); // the superuser may read everything
     std::os::unix::fs::symlink("/no/such/file", tree.path().join("dangling")).unwrap();
     let report = json(&mut programs().hakmem, &["--json"], tree.path());

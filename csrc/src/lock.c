@@ -19,12 +19,32 @@ static atomic_ulong acquired[HAKMEM_STAGE_COUNT];
 static atomic_ulong locks_in_stage[HAKMEM_STAGE_COUNT];
 static HAKMEM_TLS unsigned long taken_here;
 
+/* A bit per lock that this thread holds or is about to take: set before, cleared after. A signal handler that forks may have
+ * interrupted us anywhere, and must not wait for what its own thread holds. Volatile, and the fences below: for the
+ * handler, which is the only other reader. */
+static HAKMEM_TLS volatile uint32_t held_here;
+/* How deep this thread is in forks, and the locks that the outermost one took. */
+static HAKMEM_TLS volatile uint32_t forks_here;
+static HAKMEM_TLS volatile uint32_t taken_to_fork;
+
 HAKMEM_INLINE bool counting(void) {
     return hakmem_unlikely(atomic_load_explicit(&g_lock_stats_enabled, memory_order_relaxed) != 0);
 }
 
-void hakmem_lock(hakmem_lock_t which) {
+static void acquire(int which) {
+    held_here |= 1U << which;
+    atomic_signal_fence(memory_order_seq_cst);
     pthread_mutex_lock(&mutexes[which]);
+}
+
+static void release(int which) {
+    pthread_mutex_unlock(&mutexes[which]);
+    atomic_signal_fence(memory_order_seq_cst);
+    held_here &= ~(1U << which);
+}
+
+void hakmem_lock(hakmem_lock_t which) {
+    acquire((int)which);
     if (counting()) {
         taken_here++;
         atomic_fetch_add_explicit(&taken[which], 1, memory_order_relaxed);
@@ -32,20 +52,36 @@ void hakmem_lock(hakmem_lock_t which) {
 }
 
 void hakmem_unlock(hakmem_lock_t which) {
-    pthread_mutex_unlock(&mutexes[which]);
+    release((int)which);
 }
 
 void hakmem_lock_all(void) {
-    /* Outermost first, as everyone else nests them. */
+    if (forks_here++ != 0) {
+        return; /* a handler forks in the middle of a fork, which has them all */
+    }
+    uint32_t missing = ~held_here;
+    /* Outermost first, as everyone else nests them. What an interrupted call of this thread holds stays as it is: the child
+     * has that call too, and it goes on there when the handler returns. */
     for (int i = HAKMEM_LOCK_COUNT - 1; i >= 0; i--) {
-        pthread_mutex_lock(&mutexes[i]);
+        if ((missing & (1U << i)) != 0) {
+            acquire(i);
+            taken_to_fork |= 1U << i;
+        }
     }
 }
 
 void hakmem_unlock_all(void) {
-    for (int i = 0; i < HAKMEM_LOCK_COUNT; i++) {
-        pthread_mutex_unlock(&mutexes[i]);
+    if (forks_here != 1) {
+        forks_here--;
+        return;
     }
+    for (int i = 0; i < HAKMEM_LOCK_COUNT; i++) {
+        if ((taken_to_fork & (1U << i)) != 0) {
+            taken_to_fork &= ~(1U << i);
+            release(i);
+        }
+    }
+    forks_here--;
 }
 
 unsigned long hakmem_lock_stats_taken(void) {

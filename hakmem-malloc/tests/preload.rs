@@ -52,6 +52,15 @@ fn children_of_a_program_with_threads_can_allocate() {
 }
 
 #[test]
+fn a_signal_handler_that_forks_may_interrupt_anything() {
+    let workshop = Workshop::new();
+    let program = workshop.compile("cc", "fork_signal.c", &[""; 0]);
+    // A deadlock must not outlive the test.
+    let run = run(preloaded("timeout").arg("60").arg(program)).succeeded();
+    assert_eq!(run.stdout, "no deadlock\n");
+}
+
+#[test]
 fn the_c_library_itself_is_served() {
     let workshop = Workshop::new();
     let program = workshop.compile("cc", "serves.c", &[""; 0]);

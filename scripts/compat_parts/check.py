@@ -1,6 +1,7 @@
 """Each program on the system's malloc and on hakmem: the same to the byte, and hakmem at work."""
 
 import difflib
+import shutil
 import tempfile
 import time
 from pathlib import Path
@@ -32,15 +33,16 @@ def run(programs, library, quick):
 def compare(program, library, quick):
     """None, or what is wrong."""
     outcomes = []
-    for chosen, show in ((None, False), (library, False), (library, True)):
-        # Each run in a folder of the same name: some programs write down where they ran.
-        with tempfile.TemporaryDirectory(prefix="hakmem-compat-") as place:
+    with tempfile.TemporaryDirectory(prefix="hakmem-compat-") as place:
+        for chosen, show in ((None, False), (library, False), (library, True)):
+            # The same folder each time, empty: some programs write down where they ran.
             folder = Path(place) / "work"
             folder.mkdir()
             outcome = program.run(folder, chosen, show, quick)
             outcome.output = program.normal(outcome.output, place)
             outcome.errors = program.normal(outcome.errors, place)
             outcomes.append(outcome)
+            shutil.rmtree(folder)
     system, plain, shown = outcomes
     if system.status != 0:
         return f"fails on the system's malloc already, with status {system.status}: {tail(system.errors or system.output)}"
@@ -53,7 +55,7 @@ def compare(program, library, quick):
             return f"{how}: {problem}"
     if plain.reports:
         return f"hakmem wrote without being asked: {tail(plain.reports)}"
-    if not runs.served(shown.reports):
+    if not runs.served(shown.reports + shown.output):
         return "no summary shows that hakmem served it"
     return None
 

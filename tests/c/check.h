@@ -10,33 +10,33 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define CHECK(x)                                                                    \
-    do {                                                                            \
-        if (!(x)) {                                                                 \
-            fprintf(stderr, "%s:%d: not so: %s\n", __FILE__, __LINE__, #x);         \
-            _Exit(1);                                                               \
-        }                                                                           \
+#define CHECK(x)                                                                                                       \
+    do {                                                                                                               \
+        if (!(x)) {                                                                                                    \
+            fprintf(stderr, "%s:%d: not so: %s\n", __FILE__, __LINE__, #x);                                            \
+            _Exit(1);                                                                                                  \
+        }                                                                                                              \
     } while (0)
 
 /* Two integers. */
-#define CHECK_EQ(a, b)                                                                                        \
-    do {                                                                                                      \
-        long long a_ = (long long)(a), b_ = (long long)(b);                                                   \
-        if (a_ != b_) {                                                                                       \
-            fprintf(stderr, "%s:%d: %s = %lld, but %s = %lld\n", __FILE__, __LINE__, #a, a_, #b, b_);         \
-            _Exit(1);                                                                                         \
-        }                                                                                                     \
+#define CHECK_EQ(a, b)                                                                                                 \
+    do {                                                                                                               \
+        long long a_ = (long long)(a), b_ = (long long)(b);                                                            \
+        if (a_ != b_) {                                                                                                \
+            fprintf(stderr, "%s:%d: %s = %lld, but %s = %lld\n", __FILE__, __LINE__, #a, a_, #b, b_);                  \
+            _Exit(1);                                                                                                  \
+        }                                                                                                              \
     } while (0)
 
 /* Two pointers. */
-#define CHECK_PTR(a, b)                                                                                       \
-    do {                                                                                                      \
-        const volatile void *a_ = (a), *b_ = (b);                                                             \
-        if (a_ != b_) {                                                                                       \
-            fprintf(stderr, "%s:%d: %s = %p, but %s = %p\n", __FILE__, __LINE__, #a, (void *)(uintptr_t)a_,   \
-                    #b, (void *)(uintptr_t)b_);                                                               \
-            _Exit(1);                                                                                         \
-        }                                                                                                     \
+#define CHECK_PTR(a, b)                                                                                                \
+    do {                                                                                                               \
+        const volatile void *a_ = (a), *b_ = (b);                                                                      \
+        if (a_ != b_) {                                                                                                \
+            fprintf(stderr, "%s:%d: %s = %p, but %s = %p\n", __FILE__, __LINE__, #a, (void *)(uintptr_t)a_, #b,        \
+                    (void *)(uintptr_t)b_);                                                                            \
+            _Exit(1);                                                                                                  \
+        }                                                                                                              \
     } while (0)
 
 #define COUNT_OF(array) (sizeof(array) / sizeof(array)[0])

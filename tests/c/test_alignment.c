@@ -2,7 +2,8 @@
 #include "check.h"
 #include "hakmem.h"
 
-static const size_t sizes[] = {1, 7, 8, 9, 16, 24, 100, 128, 129, 1000, 1024, 4097, 8192, 8193, 40000, 65536, 65537, 1000000};
+static const size_t sizes[] = {1,    7,    8,    9,    16,   24,    100,   128,   129,
+                               1000, 1024, 4097, 8192, 8193, 40000, 65536, 65537, 1000000};
 
 static void check_block(void *p, size_t size, size_t align) {
     CHECK(p != NULL);

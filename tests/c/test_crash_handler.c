@@ -73,7 +73,8 @@ int main(int count, char **arguments) {
     if (strncmp(mode, "previous-", 9) == 0) {
         handle(SIGSEGV, NULL, on_info);
         handle(SIGBUS, NULL, on_info);
-        handle(SIGABRT, strcmp(mode, "previous-plain") == 0 ? on_plain : NULL, strcmp(mode, "previous-plain") == 0 ? NULL : on_info);
+        handle(SIGABRT, strcmp(mode, "previous-plain") == 0 ? on_plain : NULL,
+               strcmp(mode, "previous-plain") == 0 ? NULL : on_info);
     } else if (strncmp(mode, "ignored-", 8) == 0) {
         handle(SIGSEGV, SIG_IGN, NULL);
         handle(SIGABRT, SIG_IGN, NULL);

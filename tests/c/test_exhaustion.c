@@ -63,7 +63,8 @@ static void *in_thread(void *unused) {
 }
 
 static void allocate(void) {
-    static const size_t sizes[] = {8, 100, 3000, 8192, 20000, 65536, 70000, 1000000, HAKMEM_LARGE_MAX, HAKMEM_LARGE_MAX * 2};
+    static const size_t sizes[] = {
+        8, 100, 3000, 8192, 20000, 65536, 70000, 1000000, HAKMEM_LARGE_MAX, HAKMEM_LARGE_MAX * 2};
     for (size_t i = 0; i < COUNT_OF(sizes); i++) {
         errno = 0;
         keep(hakmem_malloc(sizes[i]), sizes[i]);
@@ -80,7 +81,8 @@ static void allocate(void) {
     }
     errno = 0;
     size_t grows = keep(hakmem_malloc(100), 100);
-    static const size_t steps[] = {5000, 60000, 100000, 2000000, 17 << 20, 50 << 20, 200 << 20, 60 << 20, 9000000, 80000, 10};
+    static const size_t steps[] = {5000,      60000,    100000,  2000000, 17 << 20, 50 << 20,
+                                   200 << 20, 60 << 20, 9000000, 80000,   10};
     for (size_t i = 0; i < COUNT_OF(steps); i++) {
         resize(grows, steps[i]);
     }

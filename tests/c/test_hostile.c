@@ -26,19 +26,20 @@ static bool is_told(size_t size, size_t align) {
 }
 
 /* One allocation that must fail, having asked for `size` bytes aligned to `align`. */
-#define CHECK_FAILS(call, size, align)                                   \
-    do {                                                                 \
-        int calls_before_ = hook_calls;                                  \
-        errno = 0;                                                       \
-        CHECK((call) == NULL);                                           \
-        CHECK_EQ(errno, ENOMEM);                                         \
-        CHECK_EQ(hook_calls, calls_before_ + 1);                         \
-        CHECK(is_told(size, align));                                     \
+#define CHECK_FAILS(call, size, align)                                                                                 \
+    do {                                                                                                               \
+        int calls_before_ = hook_calls;                                                                                \
+        errno = 0;                                                                                                     \
+        CHECK((call) == NULL);                                                                                         \
+        CHECK_EQ(errno, ENOMEM);                                                                                       \
+        CHECK_EQ(hook_calls, calls_before_ + 1);                                                                       \
+        CHECK(is_told(size, align));                                                                                   \
     } while (0)
 
 static void test_sizes(void) {
-    static const size_t sizes[] = {PTRDIFF_MAX - 4095, PTRDIFF_MAX, (size_t)PTRDIFF_MAX + 1, SIZE_MAX - 65536,
-                                   SIZE_MAX - 4096, SIZE_MAX - 15, SIZE_MAX};
+    static const size_t sizes[] = {
+        PTRDIFF_MAX - 4095, PTRDIFF_MAX, (size_t)PTRDIFF_MAX + 1, SIZE_MAX - 65536, SIZE_MAX - 4096,
+        SIZE_MAX - 15,      SIZE_MAX};
     void *kept = hakmem_malloc(100);
     fill(kept, 100, 1);
     for (size_t i = 0; i < COUNT_OF(sizes); i++) {
@@ -63,7 +64,7 @@ static void test_sizes(void) {
 }
 
 static void test_calloc(void) {
-    static const size_t factors[][2] = {{SIZE_MAX, 2}, {2, SIZE_MAX}, {(size_t)1 << 32, (size_t)1 << 32},
+    static const size_t factors[][2] = {{SIZE_MAX, 2},         {2, SIZE_MAX},        {(size_t)1 << 32, (size_t)1 << 32},
                                         {SIZE_MAX / 2 + 1, 2}, {SIZE_MAX, SIZE_MAX}, {SIZE_MAX / 3 + 1, 3}};
     for (size_t i = 0; i < COUNT_OF(factors); i++) {
         int calls = hook_calls;

@@ -20,8 +20,9 @@ static bool in_arena(const void *p) {
 
 static void test_sizes(void) {
     static const size_t sizes[] = {
-        HAKMEM_MEDIUM_MAX + 1, 65536 * 2, 65536 * 2 + 1, 1 << 20, HAKMEM_LARGE_MAX - 1, HAKMEM_LARGE_MAX,
-        HAKMEM_LARGE_MAX + 1, HAKMEM_LARGE_MAX + 4096, (size_t)100 << 20,
+        HAKMEM_MEDIUM_MAX + 1, 65536 * 2,        65536 * 2 + 1,        1 << 20,
+        HAKMEM_LARGE_MAX - 1,  HAKMEM_LARGE_MAX, HAKMEM_LARGE_MAX + 1, HAKMEM_LARGE_MAX + 4096,
+        (size_t)100 << 20,
     };
     void *blocks[COUNT_OF(sizes)];
     uint64_t live = 0, large = 0, huge = 0;
@@ -121,8 +122,17 @@ static void test_huge_resize(void) {
     }
     hakmem_free(aligned);
     /* From kind to kind, down and up. */
-    static const size_t sizes[] = {HAKMEM_LARGE_MAX + 1, HAKMEM_LARGE_MAX, HAKMEM_LARGE_MAX / 2, 100, 65537, 65536,
-                                   HAKMEM_LARGE_MAX / 2 + 1, OLD, 8, OLD, 70000};
+    static const size_t sizes[] = {HAKMEM_LARGE_MAX + 1,
+                                   HAKMEM_LARGE_MAX,
+                                   HAKMEM_LARGE_MAX / 2,
+                                   100,
+                                   65537,
+                                   65536,
+                                   HAKMEM_LARGE_MAX / 2 + 1,
+                                   OLD,
+                                   8,
+                                   OLD,
+                                   70000};
     size_t kept = OLD;
     for (size_t i = 0; i < COUNT_OF(sizes); i++) {
         p = hakmem_realloc(p, sizes[i]);

@@ -3,9 +3,31 @@
 #include "large.h"
 #include "size_class.h"
 
-static const size_t sizes[] = {0,    1,    8,     9,     16,    17,    100,    128,    129,    1000,    1024,     1025, 4096,
-                               8192, 8193, 30000, 65536, 65537, 70000, 131072, 200000, 1 << 20, HAKMEM_LARGE_MAX,
-                               HAKMEM_LARGE_MAX + 1, HAKMEM_LARGE_MAX + 100000};
+static const size_t sizes[] = {0,
+                               1,
+                               8,
+                               9,
+                               16,
+                               17,
+                               100,
+                               128,
+                               129,
+                               1000,
+                               1024,
+                               1025,
+                               4096,
+                               8192,
+                               8193,
+                               30000,
+                               65536,
+                               65537,
+                               70000,
+                               131072,
+                               200000,
+                               1 << 20,
+                               HAKMEM_LARGE_MAX,
+                               HAKMEM_LARGE_MAX + 1,
+                               HAKMEM_LARGE_MAX + 100000};
 
 static void test_pairs(void) {
     for (size_t i = 0; i < COUNT_OF(sizes); i++) {
@@ -96,7 +118,11 @@ static void test_edges(void) {
 }
 
 static void test_random(void) {
-    static struct { void *p; size_t size; uint64_t seed; } blocks[64];
+    static struct {
+        void *p;
+        size_t size;
+        uint64_t seed;
+    } blocks[64];
     uint64_t random = 4;
     for (long i = 0; i < rounds(20000); i++) {
         uint64_t r = next_random(&random);

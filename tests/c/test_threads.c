@@ -264,7 +264,8 @@ static void late_destructor(void *value) {
 }
 
 static void *end_late(void *unused) {
-    late_t *late = hakmem_calloc(1, sizeof *late); /* the heap's key is made before ours, so its destructor runs first */
+    late_t *late =
+        hakmem_calloc(1, sizeof *late); /* the heap's key is made before ours, so its destructor runs first */
     late->rounds_left = 3;
     late->kept[1] = hakmem_malloc(64);
     CHECK_EQ(pthread_setspecific(late_key, late), 0);

@@ -17,10 +17,10 @@ static void stages(void) {
     }
     hakmem_free(hakmem_malloc(64)); /* stage 0, with another block size */
     void *run = hakmem_malloc(100000);
-    hakmem_free(run); /* released */
+    hakmem_free(run);            /* released */
     run = hakmem_malloc(100000); /* stage 0.5 */
     hakmem_free(run);
-    hakmem_purge(); /* to the free list of purged slots */
+    hakmem_purge();              /* to the free list of purged slots */
     run = hakmem_malloc(100000); /* stage 1 */
     hakmem_free(run);
     void *large[4];

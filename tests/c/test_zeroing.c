@@ -7,7 +7,8 @@
 #include "os.h"
 #include "tiny.h"
 
-static const size_t above_pages[] = {65537, 100000, 1 << 20, HAKMEM_LARGE_MAX, HAKMEM_LARGE_MAX + 1, HAKMEM_LARGE_MAX * 2};
+static const size_t above_pages[] = {
+    65537, 100000, 1 << 20, HAKMEM_LARGE_MAX, HAKMEM_LARGE_MAX + 1, HAKMEM_LARGE_MAX * 2};
 
 static void *dirty(size_t size) {
     unsigned char *p = hakmem_malloc(size);

@@ -13,6 +13,24 @@ pub fn serial() -> MutexGuard<'static, ()> {
     SERIAL.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// Live bytes and blocks, once they rest: the test harness has a thread of its own, which is busy around the beginning and
+/// the end of a test.
+pub fn settled_figures() -> (u64, u64) {
+    let figures = || {
+        let stats = hakmem_alloc::stats();
+        (stats.live_bytes, stats.live_blocks)
+    };
+    let mut last = figures();
+    let mut rests = 0;
+    while rests < 10 {
+        std::thread::sleep(std::time::Duration::from_millis(10));
+        let now = figures();
+        rests = if now == last { rests + 1 } else { 0 };
+        last = now;
+    }
+    last
+}
+
 /// SplitMix64: small, fast, and every seed is as good as another.
 pub struct Rng(pub u64);
 
@@ -122,24 +140,33 @@ pub fn cargo_apart(target: &Path) -> Command {
     command
 }
 
+/// How a program of `tests/programs`, and the library with it, is built.
 #[derive(Clone, Copy)]
-pub enum Profile {
+pub enum Build {
     Debug,
     Release,
+    /// An optimised program on the core with its assertions.
+    ReleaseWithAssertions,
 }
 
 /// Builds the library, and with it the program in `tests/programs`; returns the program. No dependency but the library
 /// is at hand there.
-pub fn build_program(name: &str, profile: Profile) -> PathBuf {
-    let (folder, cargo_flags, rustc_flags): (_, &[_], &[_]) = match profile {
-        Profile::Debug => ("debug", &[], &[]),
-        Profile::Release => ("release", &["--release"], &["-Copt-level=3"]),
+pub fn build_program(name: &str, build: Build) -> PathBuf {
+    let (folder, profile, core) = match build {
+        Build::Debug => ("apart", "debug", "0"),
+        Build::Release => ("apart", "release", "1"),
+        Build::ReleaseWithAssertions => ("apart-assertions", "release", "0"),
     };
-    let target = target_dir("apart");
-    must_run(cargo_apart(&target).args(["build", "--lib", "--quiet"]).args(cargo_flags));
-    let program = target.join(folder).join(name);
+    let target = target_dir(folder);
+    let (cargo_flags, rustc_flags): (&[_], &[_]) =
+        if profile == "release" { (&["--release"], &["-Copt-level=3"]) } else { (&[], &[]) };
+    let mut cargo = cargo_apart(&target);
+    cargo.args(["build", "--lib", "--quiet"]).args(cargo_flags).env("HAKMEM_BUILD_RELEASE", core);
+    must_run(&mut cargo);
+    let target = target.join(profile);
+    let program = target.join(name);
     let mut library = std::ffi::OsString::from("hakmem_alloc=");
-    library.push(target.join(folder).join("libhakmem_alloc.rlib"));
+    library.push(target.join("libhakmem_alloc.rlib"));
     must_run(
         Command::new(std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into()))
             .args(["--edition=2021", "--extern"])

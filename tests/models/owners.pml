@@ -12,7 +12,7 @@
  *
  * site: csrc/src/remote.h remote_try_state load relaxed
  * site: csrc/src/remote.h remote_try_state compare_exchange_weak acq_rel/relaxed
- * site: csrc/src/abandoned.c hakmem_abandon fetch_or relaxed
+ * site: csrc/src/abandoned.c abandon_once fetch_or relaxed
  * site: csrc/src/abandoned.c hakmem_claim fetch_and relaxed
  * site: csrc/src/abandoned.c claim_next load relaxed
  * site: csrc/src/abandoned.c is_of_class load relaxed

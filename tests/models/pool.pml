@@ -16,8 +16,10 @@
  * site: csrc/src/shared_pool.c chunk_has_free load seq_cst
  * site: csrc/src/shared_pool.c clear_available_if_full fetch_and seq_cst
  * site: csrc/src/shared_pool.c next_available load seq_cst
- * site: csrc/src/shared_pool.c snapshot load relaxed
+ * site: csrc/src/shared_pool.c snapshot load seq_cst
  * site: csrc/src/shared_pool.c claim_from load relaxed
+ * site: csrc/src/shared_pool.c claim_from store seq_cst
+ * site: csrc/src/shared_pool.c set_available store seq_cst
  *
  * short: -DOPS=2
  * full: -DOPS=3

@@ -17,7 +17,7 @@
  * site: csrc/src/shared_pool.c purge_chunk store relaxed
  *
  * short: -DOPS=2
- * full: -DOPS=4
+ * full: -DOPS=3
  * twin: NO_NEXT_TIME    who purged does not set the next time
  * twin: ELECT_BY_STORE  the time is looked at, then cleared
  */

@@ -14,6 +14,6 @@
         }                                                                                                              \
     } while (0)
 
-#define ALIGNED(p, align) (((uintptr_t)(p) & ((align) - 1)) == 0)
+#define ALIGNED(p, align) (((uintptr_t)(p) & ((align)-1)) == 0)
 
 #endif

@@ -56,14 +56,14 @@ void every_form() {
     delete[] quiets;
     void *nothing = ::operator new(0), *again = ::operator new(0);
     CHECK(nothing != nullptr && nothing != again);
-    ::operator delete(nothing, std::size_t{0});
+    ::operator delete (nothing, std::size_t{0});
     ::operator delete(again, std::nothrow);
     ::operator delete[](::operator new[](10, std::nothrow), std::nothrow);
     ::operator delete[](::operator new[](10), std::size_t{10});
     constexpr auto align = std::align_val_t{4096};
     void *aligned = ::operator new(10, align);
     CHECK(ALIGNED(aligned, 4096));
-    ::operator delete(aligned, std::size_t{10}, align);
+    ::operator delete (aligned, std::size_t{10}, align);
     ::operator delete(::operator new(10, align, std::nothrow), align, std::nothrow);
     ::operator delete[](::operator new[](10, align), std::size_t{10}, align);
     ::operator delete[](::operator new[](10, align, std::nothrow), align, std::nothrow);
@@ -88,7 +88,7 @@ void out_of_memory() {
     CHECK(throws_bad_alloc([] { result = ::operator new(impossible); }) && handled == 3);
     std::set_new_handler(gives_up_at_the_third);
     handled = 0;
-    CHECK(::operator new(impossible, std::nothrow) == nullptr && handled == 3);
+    CHECK(::operator new(impossible, std::nothrow) == nullptr &&handled == 3);
 
     std::set_new_handler(throws_its_own);
     bool own = false;

@@ -33,8 +33,8 @@ extern void free_aligned_sized(void *p, size_t align, size_t size) __attribute__
 
 /* Volatile, so that no compiler can judge the calls for itself. */
 static volatile size_t huge_sizes[] = {
-    (size_t)PTRDIFF_MAX + 1, (size_t)PTRDIFF_MAX, (size_t)PTRDIFF_MAX - 4096, SIZE_MAX, SIZE_MAX - 1, SIZE_MAX - 16,
-    SIZE_MAX - 4096,         SIZE_MAX - 65536,    SIZE_MAX / 2 + 2,
+    (size_t)PTRDIFF_MAX + 1, (size_t)PTRDIFF_MAX, (size_t)PTRDIFF_MAX - 4096, SIZE_MAX,         SIZE_MAX - 1,
+    SIZE_MAX - 16,           SIZE_MAX - 4096,     SIZE_MAX - 65536,           SIZE_MAX / 2 + 2,
 };
 enum { HUGE_SIZES = sizeof huge_sizes / sizeof *huge_sizes };
 

@@ -6,7 +6,8 @@
 
 #include "check.h"
 
-static char variable[1 << 20]; /* behind the file's part of the data: memory without a file, like an early allocator's */
+static char
+    variable[1 << 20]; /* behind the file's part of the data: memory without a file, like an early allocator's */
 static int initialised = 1;
 
 static volatile size_t nothing;

@@ -22,7 +22,10 @@ template <int N> struct Node {
     int visit(int value) {
         map[value + N].push_back(std::to_string(value * N));
         table[std::to_string(value)] = {N, value * 0.5, "text"};
-        std::variant<int, std::string, std::vector<int>> choice = value % 2 ? decltype(choice)(value) : "odd";
+        std::variant<int, std::string, std::vector<int>> choice = value;
+        if (value % 2 != 0) {
+            choice = "odd";
+        }
         auto add = [this, value](int other) { return other + N + value + static_cast<int>(map.size()); };
         std::function<int(int)> function = add;
         std::vector<int> numbers(static_cast<std::size_t>(N + 1));
@@ -34,7 +37,9 @@ template <int N> struct Node {
 };
 
 template <> struct Node<0> {
-    int visit(int value) { return value; }
+    int visit(int value) {
+        return value;
+    }
 };
 
 std::string find(const std::string &text) {

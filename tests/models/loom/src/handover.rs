@@ -112,7 +112,9 @@ fn emptied_slot() {
         let next = {
             let page = page.clone();
             thread::spawn(move || {
-                if page.free_slots.load(Relaxed) & 1 != 0 && page.free_slots.fetch_and(!1, order("claim_bits", Acquire)) & 1 != 0 {
+                if page.free_slots.load(Relaxed) & 1 != 0
+                    && page.free_slots.fetch_and(!1, order("claim_bits", Acquire)) & 1 != 0
+                {
                     page.list.blocks[0].with_mut(|block| unsafe { *block = 7 });
                     page.own_line.with_mut(|line| unsafe { *line += 1 });
                 }

@@ -124,8 +124,10 @@ fn run_apart(preemptions: usize, arguments: &[&str]) -> (bool, String) {
 }
 
 fn main() {
-    let models: Vec<&Model> =
-        [lists::MODELS, notice::MODELS, handover::MODELS, pool::MODELS, publish::MODELS].into_iter().flatten().collect();
+    let models: Vec<&Model> = [lists::MODELS, notice::MODELS, handover::MODELS, pool::MODELS, publish::MODELS]
+        .into_iter()
+        .flatten()
+        .collect();
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let short = arguments.iter().any(|argument| argument == "--short");
     if let Some(name) = arguments.iter().find(|argument| !argument.starts_with("--")) {

@@ -29,13 +29,15 @@ pub const MODELS: &[Model] = &[
     Model {
         name: "park_notice",
         run: park_notice,
-        twins: &[("park", "relaxed"), ("push", "release"), ("push", "acquire"), ("notice", "relaxed"), ("drain", "relaxed")],
+        twins: &[
+            ("park", "relaxed"),
+            ("push", "release"),
+            ("push", "acquire"),
+            ("notice", "relaxed"),
+            ("drain", "relaxed"),
+        ],
     },
-    Model {
-        name: "close_and_recycle",
-        run: close_and_recycle,
-        twins: &[("close", "release"), ("notice", "relaxed")],
-    },
+    Model { name: "close_and_recycle", run: close_and_recycle, twins: &[("close", "release"), ("notice", "relaxed")] },
     Model { name: "owner_word", run: owner_word, twins: &[("recycle", "relaxed")] },
 ];
 
@@ -96,7 +98,8 @@ impl Page {
                 return true;
             }
             self.pending_next.with_mut(|next| unsafe { *next = seen });
-            match self.pending.compare_exchange(seen, THE_PAGE, order("notice", Release), order("notice.load", Acquire)) {
+            match self.pending.compare_exchange(seen, THE_PAGE, order("notice", Release), order("notice.load", Acquire))
+            {
                 Ok(_) => return false,
                 Err(now) => seen = now,
             }

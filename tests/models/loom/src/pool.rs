@@ -8,6 +8,8 @@
 //! site: csrc/src/shared_pool.c set_available fetch_or seq_cst
 //! site: csrc/src/shared_pool.c chunk_has_free load seq_cst
 //! site: csrc/src/shared_pool.c clear_available_if_full fetch_and seq_cst
+//! site: csrc/src/shared_pool.c set_available store seq_cst
+//! site: csrc/src/shared_pool.c claim_from store seq_cst
 //! site: csrc/src/page_arena.c set_free_bits fetch_or seq_cst
 //! site: csrc/src/page_arena.c hakmem_arena_commit load acquire
 //! site: csrc/src/page_arena.c hakmem_arena_commit compare_exchange_weak release/acquire

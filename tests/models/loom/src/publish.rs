@@ -5,6 +5,17 @@
 //! site: csrc/src/page_arena.c hakmem_arena_chunk_count load acquire
 //! site: csrc/src/page_arena.c reserve_region store release
 //! site: csrc/src/page_arena.c hakmem_arena_contains_slow load acquire
+//! site: csrc/src/page_arena.c make_chunk store relaxed
+//! site: csrc/src/page_arena.c reserve_region store relaxed
+//! site: csrc/src/page_arena.c hakmem_arena_contains_slow load relaxed
+//! site: csrc/src/page_arena.h arena_contains_fast load relaxed
+//! site: csrc/src/page_arena.h hakmem_tiny_ptr_to_page load relaxed
+//! site: csrc/src/page_arena.h owner_store_all load relaxed
+//! site: csrc/src/page.h page_block_size load relaxed
+//! site: csrc/src/heap.c hakmem_heap_release_page load relaxed
+//! site: csrc/src/tiny.c free_in_page load relaxed
+//! site: csrc/src/tiny.h hakmem_tiny_free load relaxed
+//! site: csrc/src/stats.c add_chunk load relaxed
 //! site: csrc/src/page_arena.h owner_store store release
 //! site: csrc/src/heap.c make_page store relaxed
 //! site: csrc/src/stats.c add_chunk load acquire
@@ -23,8 +34,16 @@ use crate::{order, search, Model, Word};
 
 pub const MODELS: &[Model] = &[
     Model { name: "publish", run: publish, twins: &[("publish.store", "relaxed"), ("publish.load", "relaxed")] },
-    Model { name: "publish_relaxed", run: publish_relaxed, twins: &[("publish.store", "relaxed"), ("publish.load", "relaxed")] },
-    Model { name: "hook", run: hook, twins: &[("hook.set", "acquire"), ("hook.set", "release"), ("hook.call", "relaxed")] },
+    Model {
+        name: "publish_relaxed",
+        run: publish_relaxed,
+        twins: &[("publish.store", "relaxed"), ("publish.load", "relaxed")],
+    },
+    Model {
+        name: "hook",
+        run: hook,
+        twins: &[("hook.set", "acquire"), ("hook.set", "release"), ("hook.call", "relaxed")],
+    },
     Model { name: "record_once", run: record_once, twins: &[("record.done", "relaxed"), ("record.look", "relaxed")] },
 ];
 
