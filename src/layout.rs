@@ -31,11 +31,12 @@ pub(crate) enum Route {
     Large,
 }
 
-/// The route of a layout whose size is not zero, as `GlobalAlloc` promises.
+/// The route of a layout. A size of zero counts as one byte.
 #[inline(always)]
 pub(crate) const fn route(layout: Layout) -> Route {
-    // A layout's size, rounded up to its alignment, does not overflow.
-    let rounded = (layout.size() + layout.align() - 1) & !(layout.align() - 1);
+    // A layout's size, rounded up to its alignment, does not overflow; zero would become zero and lose the alignment.
+    let size = if layout.size() == 0 { 1 } else { layout.size() };
+    let rounded = (size + layout.align() - 1) & !(layout.align() - 1);
     if rounded <= TINY_MAX {
         Route::Tiny(rounded)
     } else if rounded <= MEDIUM_MAX {
@@ -46,9 +47,11 @@ pub(crate) const fn route(layout: Layout) -> Route {
 }
 
 /// Sizes up to here find their class in a table of bytes: three instructions where the arithmetic takes a dozen.
+#[cfg_attr(not(hakmem_rust_fast_path), allow(dead_code))] // fast.rs is the user
 pub(crate) const TABLE_MAX: usize = 1024;
 
 /// A constant, not a static: an index that is a constant folds, also in other crates.
+#[cfg_attr(not(hakmem_rust_fast_path), allow(dead_code))]
 const CLASS_BY_WORDS: [u8; TABLE_MAX / 8] = {
     let mut table = [0; TABLE_MAX / 8];
     let mut i = 0;
@@ -60,6 +63,7 @@ const CLASS_BY_WORDS: [u8; TABLE_MAX / 8] = {
 };
 
 /// The class of a rounded size from 1 to [`TABLE_MAX`]; any number otherwise.
+#[cfg_attr(not(hakmem_rust_fast_path), allow(dead_code))]
 #[inline(always)]
 pub(crate) const fn table_class_of(size: usize) -> usize {
     CLASS_BY_WORDS[(size.wrapping_sub(1) / 8) % CLASS_BY_WORDS.len()] as usize

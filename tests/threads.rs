@@ -50,6 +50,15 @@ fn wave(number: usize, left: &Mutex<Vec<Vec<Vec<u8>>>>) {
     });
 }
 
+/// Half a second of ordinary allocation, in which what became empty goes back by itself.
+fn settle() {
+    for round in 0..25 {
+        let some: Vec<Vec<u8>> = (0..32).map(|i| vec![1; 16 + (round * 131 + i * 37) % 1000]).collect();
+        drop(some);
+        thread::sleep(std::time::Duration::from_millis(20));
+    }
+}
+
 #[test]
 fn ten_thousand_threads_leave_nothing_behind() {
     let _serial = serial();
@@ -62,12 +71,14 @@ fn ten_thousand_threads_leave_nothing_behind() {
     wave(0, &left);
     wave(1, &left);
     forget();
+    settle();
     let before = settled_figures();
     let resident_before = resident::bytes();
     for number in 0..WAVES {
         wave(number, &left);
     }
     forget();
+    settle();
     let resident_after = resident::bytes();
     let after = settled_figures();
     hakmem_alloc::purge();

@@ -46,7 +46,8 @@ void hakmem_cache_open(hakmem_cache_t *cache, hakmem_cache_books_t *books) {
         }
         book->seen = book->base;
         bin_set_top(&cache->bins[c], book->base);
-        open_bin(&cache->bins[c], book, c);
+        book->misses = 0;
+        set_limit(&cache->bins[c], book, 0);
     }
 }
 
@@ -55,7 +56,7 @@ void hakmem_cache_missed(hakmem_cache_t *cache, hakmem_cache_books_t *books, uin
     if (book->misses < CACHE_MISSES) {
         book->misses++;
     }
-    if (book->misses > CACHE_REOPEN && is_closed(&cache->bins[size_class], book)) {
+    if (book->misses >= CACHE_REOPEN && is_closed(&cache->bins[size_class], book)) {
         open_bin(&cache->bins[size_class], book, size_class);
     }
 }

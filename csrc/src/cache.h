@@ -95,7 +95,8 @@ extern void *const hakmem_no_block;
 /* Closes every bin, as before first use. They are empty. */
 void hakmem_cache_close(hakmem_cache_t *cache);
 
-/* Every bin empty, with the arrays in `books`, or larger ones that it has. */
+/* Every bin empty, with the arrays in `books`, or larger ones that it has. A bin has no room before its class saw some
+ * allocations: a thread that only frees keeps nothing back. */
 void hakmem_cache_open(hakmem_cache_t *cache, hakmem_cache_books_t *books);
 
 /* An allocation found the bin empty. */

@@ -5,8 +5,8 @@
 #include "trace.h"
 
 enum {
-    DIRTY_LEAST_SLOTS = 256, /* 16 MiB may always wait for their period; more only in proportion to what is in use */
-    DIRTY_LIVE_SHIFT = 3,    /* an eighth of that, */
+    DIRTY_LEAST_SLOTS = 16, /* 1 MiB may always wait for their period; more only in proportion to what is in use */
+    DIRTY_LIVE_SHIFT = 2,   /* a quarter of that, */
     /* and what was in use within the last period: a program that frees and allocates in turn will
                               * want it again, and its peak is no higher for it */
 };

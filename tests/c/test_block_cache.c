@@ -57,8 +57,14 @@ static void *in_thread(void *(*run)(void *), void *value) {
 static void test_order(void) {
     CHECK_EQ(size_class_of(SIZE), CLASS);
     hakmem_free(hakmem_malloc(SIZE));
-    CHECK_EQ(held(), 1);
+    CHECK_EQ(held(), 0); /* no room before the class has seen some allocations */
+    allocate(CACHE_REOPEN);
+    release(CACHE_REOPEN);
+    CHECK_EQ(held(), CACHE_REOPEN);
     CHECK_EQ(room(), CACHE_FIRST);
+    hakmem_purge();
+    hakmem_free(hakmem_malloc(SIZE));
+    CHECK_EQ(held(), 1);
     hakmem_tiny_page_t *page = hakmem_tiny_ptr_to_page(*bin_top(bin()));
     uint32_t used = page_used(page);
     allocate(10);
@@ -98,13 +104,13 @@ static void test_capacity(void) {
     CHECK_EQ(held(), 0); /* nothing keeps a page that could go */
     CHECK_EQ(hakmem_thread_heap->books.bytes, 0);
     CHECK_EQ(live(), 0);
-    allocate(CACHE_REOPEN);
+    allocate(CACHE_REOPEN - 1);
     CHECK_EQ(room(), 0);
-    blocks[CACHE_REOPEN] = hakmem_malloc(SIZE);
-    fill(blocks[CACHE_REOPEN], SIZE, CACHE_REOPEN);
+    blocks[CACHE_REOPEN - 1] = hakmem_malloc(SIZE);
+    fill(blocks[CACHE_REOPEN - 1], SIZE, CACHE_REOPEN - 1);
     CHECK_EQ(room(), CACHE_FIRST);
-    release(CACHE_REOPEN + 1);
-    CHECK_EQ(held(), CACHE_REOPEN + 1);
+    release(CACHE_REOPEN);
+    CHECK_EQ(held(), CACHE_REOPEN);
     hakmem_purge();
 }
 
@@ -129,8 +135,13 @@ static void *free_them(void *n) {
 
 static void *take_one(void *unused) {
     (void)unused;
-    void *p = hakmem_malloc(SIZE);
-    hakmem_free(p);
+    void *own[CACHE_REOPEN + 1];
+    for (size_t i = 0; i < COUNT_OF(own); i++) { /* so that there is room */
+        own[i] = hakmem_malloc(SIZE);
+    }
+    for (size_t i = 0; i < COUNT_OF(own); i++) {
+        hakmem_free(own[i]);
+    }
     hakmem_free(blocks[0]);
     void *again = hakmem_malloc(SIZE);
     CHECK_PTR(again, blocks[0]); /* another thread's block, at once */
