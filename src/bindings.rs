@@ -110,14 +110,18 @@ const _: () = {
 #[derive(Debug, Copy, Clone)]
 pub struct hakmem_cache_t {
     pub bins: [hakmem_cache_bin_t; 64usize],
+    pub countdown: u32,
 }
 #[allow(clippy::unnecessary_operation, clippy::identity_op)]
 const _: () = {
-    ["Size of hakmem_cache_t"][::core::mem::size_of::<hakmem_cache_t>() - 1024usize];
+    ["Size of hakmem_cache_t"][::core::mem::size_of::<hakmem_cache_t>() - 1032usize];
     ["Alignment of hakmem_cache_t"][::core::mem::align_of::<hakmem_cache_t>() - 8usize];
     [
         "Offset of field: hakmem_cache_t::bins",
     ][::core::mem::offset_of!(hakmem_cache_t, bins) - 0usize];
+    [
+        "Offset of field: hakmem_cache_t::countdown",
+    ][::core::mem::offset_of!(hakmem_cache_t, countdown) - 1024usize];
 };
 unsafe extern "C" {
     pub static hakmem_closed_cache: hakmem_cache_t;
@@ -126,6 +130,9 @@ unsafe extern "C" {
     pub fn hakmem_thread_cache(
         on_exit: ::core::option::Option<unsafe extern "C" fn()>,
     ) -> *mut hakmem_cache_t;
+}
+unsafe extern "C" {
+    pub fn hakmem_cache_tick();
 }
 #[repr(C)]
 #[derive(Debug, Copy, Clone)]

@@ -40,6 +40,27 @@ fn attach() {
     }
 }
 
+/// Counts an allocation, so that the heap notices time passing.
+#[inline(always)]
+fn count_down() {
+    let cache = CACHE.get();
+    // SAFETY: called once a block was popped, so that the cell holds this thread's own cache; nobody else touches the field.
+    unsafe {
+        let left = (*cache).countdown.wrapping_sub(1);
+        (*cache).countdown = left;
+        if left == 0 {
+            tick();
+        }
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn tick() {
+    // SAFETY: may be called from any thread at any time.
+    unsafe { ffi::hakmem_cache_tick() }
+}
+
 /// A bin of this thread's cache.
 ///
 /// # Safety
@@ -80,6 +101,7 @@ pub(crate) unsafe fn pop(class: usize) -> Option<*mut u8> {
     }
     // SAFETY: the entry was not the lowest one.
     top_cell.store(unsafe { top.sub(1) }, Ordering::Relaxed);
+    count_down();
     Some(block.cast())
 }
 

@@ -109,6 +109,8 @@ typedef struct {
 } hakmem_cache_bin_t;
 typedef struct {
     hakmem_cache_bin_t bins[HAKMEM_CACHE_CLASSES];
+    /* Counts the blocks popped; who makes it 0 calls hakmem_cache_tick. So a program that never misses notices time as well. */
+    uint32_t countdown;
 } hakmem_cache_t;
 
 /* What stands in before a thread has a heap. Never written. */
@@ -117,6 +119,9 @@ extern const hakmem_cache_t hakmem_closed_cache;
 /* The calling thread's cache, made with its heap if need be; null where there is none to be had, or the build has no block
  * cache. `on_exit` is called in this thread when its heap is given up: the pointer must not be used from then on. */
 hakmem_cache_t *hakmem_thread_cache(void (*on_exit)(void));
+
+/* Notices time passing for the calling thread: gives back what became empty a while ago, and sets the countdown anew. */
+void hakmem_cache_tick(void);
 
 /* The range in which nearly all blocks lie: hakmem_block_range.bytes from .base on; grows. A block may be elsewhere, then it goes
  * through hakmem_free. Read with relaxed atomic loads. */

@@ -5,7 +5,7 @@
 #include "meta.h"
 
 void *const hakmem_no_block = NULL;
-const hakmem_cache_t hakmem_closed_cache = {HAKMEM_CLOSED_BINS};
+const hakmem_cache_t hakmem_closed_cache = {.bins = HAKMEM_CLOSED_BINS};
 
 void hakmem_cache_close(hakmem_cache_t *cache) {
     for (uint32_t c = 0; c < HAKMEM_CACHE_CLASSES; c++) {
@@ -44,7 +44,6 @@ void hakmem_cache_open(hakmem_cache_t *cache, hakmem_cache_books_t *books) {
             set_base(book, books->first_arrays[c]);
             book->room = CACHE_FIRST;
         }
-        book->seen = book->base;
         bin_set_top(&cache->bins[c], book->base);
         book->misses = 0;
         set_limit(&cache->bins[c], book, 0);
@@ -82,7 +81,6 @@ static bool make_room(hakmem_cache_bin_t *bin, hakmem_cache_book_t *book, size_t
     memcpy(larger, book->base, (count + 1) * sizeof(void *));
     set_base(book, larger);
     bin_set_top(bin, larger + count);
-    book->seen = NULL;
     book->room = (uint16_t)(words - 1);
     return true;
 }

@@ -10,7 +10,7 @@
  * Capacities adapt: a class that runs dry and overflows in turn gets more, up to what CACHE_CLASS_BYTES of its blocks are. One
  * that overflows by more than it ran dry, because the program frees more than it allocates, is closed: its blocks go to their pages, so that
  * nothing holds on to pages that are about to be empty. It opens again after a few allocations. Until then these take the slow
- * path, which notices time passing; what saw no use for an epoch is flushed there. */
+ * path, which notices time passing; the older half of every bin is flushed there once an epoch. */
 #ifndef HAKMEM_CACHE_H
 #define HAKMEM_CACHE_H
 
@@ -30,7 +30,6 @@ enum {
 /* Cold figures of one bin. */
 typedef struct {
     void **base;
-    void **seen;   /* `top` at the last epoch */
     uint16_t room; /* entries that the array at `base` has */
     uint16_t
         misses; /* allocations that found it empty, less the blocks that left it by overflow; at most CACHE_MISSES */
@@ -62,6 +61,10 @@ HAKMEM_INLINE void *cache_pop(hakmem_cache_t *cache, uint32_t size_class) {
     void *block = *top;
     if (hakmem_likely(block != NULL)) {
         bin_set_top(bin, top - 1);
+        if (hakmem_unlikely(--cache->countdown ==
+                            0)) { /* not before a block was had: the closed cache is never written */
+            hakmem_cache_tick();
+        }
     }
     return block;
 }

@@ -130,13 +130,8 @@ void hakmem_flush_all(hakmem_tiny_heap_t *heap) {
     }
 }
 
-void hakmem_flush_idle(hakmem_tiny_heap_t *heap) {
+void hakmem_flush_half(hakmem_tiny_heap_t *heap) {
     for (uint32_t c = 0; c < HAKMEM_CACHE_CLASSES; c++) {
-        hakmem_cache_book_t *book = &heap->books.of[c];
-        void **top = bin_top(&heap->cache.bins[c]);
-        if (top == book->seen) {
-            flush_oldest(heap, c, hakmem_cache_count(&heap->cache, &heap->books, c));
-        }
-        book->seen = bin_top(&heap->cache.bins[c]);
+        flush_oldest(heap, c, (hakmem_cache_count(&heap->cache, &heap->books, c) + 1) / 2);
     }
 }

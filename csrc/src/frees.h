@@ -19,9 +19,10 @@ void hakmem_free_not_local(void *p, hakmem_chunk_t *chunk, uint32_t slot);
 /* A cache's bin is full: makes room, by giving its oldest blocks back to their pages. */
 void hakmem_flush_overflow(hakmem_tiny_heap_t *heap, uint32_t size_class);
 
-/* Gives the blocks of all bins back to their pages; or of those that saw no use since this was called last. */
+/* Gives the blocks of all bins back to their pages; or the older half of each bin's, once an epoch: a bin in use has it back in
+ * no time, and what is not used is gone in a few. */
 void hakmem_flush_all(hakmem_tiny_heap_t *heap);
-void hakmem_flush_idle(hakmem_tiny_heap_t *heap);
+void hakmem_flush_half(hakmem_tiny_heap_t *heap);
 
 /* Whether a free into an own page must look further: the block was the last one in use, or a flag is set. */
 HAKMEM_INLINE bool tiny_wants_attention(const hakmem_tiny_page_t *page, uint32_t left) {

@@ -15,7 +15,7 @@ const hakmem_tiny_page_t hakmem_empty_page;
 #define E8 E1, E1, E1, E1, E1, E1, E1, E1
 #define E64 E8, E8, E8, E8, E8, E8, E8, E8
 const hakmem_tiny_heap_t hakmem_empty_heap = {
-    .cache = {HAKMEM_CLOSED_BINS},
+    .cache = {.bins = HAKMEM_CLOSED_BINS},
 #if HAKMEM_DIRECT_PAGES == 129
     .pages_direct = {E64, E64, E1},
 #else
@@ -56,7 +56,7 @@ void hakmem_tiny_heap_init(hakmem_tiny_heap_t *heap) {
     hakmem_cache_close(&heap->cache);
     memset(heap->size_classes, 0, sizeof heap->size_classes);
     heap->l0_count = 0;
-    heap->calls_to_tick = HEAP_TICK_CALLS;
+    heap->cache.countdown = heap->tick_interval = TICK_INTERVAL_LEAST;
     heap->epoch = heap->l0_used_epoch = 0;
     heap->epoch_began_ms = 0;
     heap->retired_bytes = 0;
@@ -416,10 +416,6 @@ hakmem_tiny_page_t *hakmem_heap_find_page(hakmem_tiny_heap_t *heap, uint32_t siz
 }
 
 bool hakmem_heap_tick(hakmem_tiny_heap_t *heap) {
-    if (--heap->calls_to_tick != 0) {
-        return false;
-    }
-    heap->calls_to_tick = HEAP_TICK_CALLS;
     uint64_t now = hakmem_os_now_ms();
     /* What saw no use for two epochs is given up: after HAKMEM_PURGE_MS. */
     bool new_epoch = now - heap->epoch_began_ms >= option_purge_ms() / 2;
@@ -432,6 +428,10 @@ bool hakmem_heap_tick(hakmem_tiny_heap_t *heap) {
         }
         release_emptied_abandoned(heap);
     }
+    /* Looking at the clock costs as much as ten allocations: less and less often within an epoch. */
+    heap->tick_interval =
+        new_epoch ? TICK_INTERVAL_LEAST : (uint32_t)min_size(2 * heap->tick_interval, TICK_INTERVAL_MOST);
+    heap->cache.countdown = heap->tick_interval;
     hakmem_pool_tick(now);
     hakmem_huge_tick(now, false);
     return new_epoch;

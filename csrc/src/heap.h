@@ -16,8 +16,10 @@ typedef struct {
 } hakmem_page_queue_t;
 
 enum {
-    L0_SLOTS = 4,                /* stage 0: at most 256 KiB of slots at hand */
-    HEAP_TICK_CALLS = 32,        /* slow calls between looks at the clock */
+    L0_SLOTS = 4,              /* stage 0: at most 256 KiB of slots at hand */
+    TICK_INTERVAL_LEAST = 32,  /* allocations between looks at the clock, when an epoch begins */
+    TICK_INTERVAL_MOST = 1024, /* and when it lasts; reached by doubling */
+    TICK_GENERIC = 32, /* a generic call counts as so many allocations: it stands for the blocks of an extension */
     RETIRED_MAX_BYTES = 1 << 20, /* touched bytes that empty pages may keep meanwhile */
 };
 
@@ -31,7 +33,7 @@ struct hakmem_tiny_heap_s {
     uint32_t l0_count;
     uint32_t l0_used_epoch; /* when one was last taken or put */
 
-    uint32_t calls_to_tick;
+    uint32_t tick_interval; /* what cache.countdown began with */
     uint32_t epoch;
     uint64_t epoch_began_ms;
     size_t retired_bytes; /* touched bytes of pages with is_retired */
@@ -109,7 +111,7 @@ void hakmem_heap_release_empty(hakmem_tiny_heap_t *heap);
 /* Takes every page out of its queue, gives the empty ones up and abandons the others; gives the slots at hand up. */
 void hakmem_heap_abandon_all(hakmem_tiny_heap_t *heap);
 
-/* Now and then, from slow paths: notices time passing. True: a new epoch began. */
+/* When cache.countdown has run out: notices time passing, and sets it anew. True: a new epoch began. */
 bool hakmem_heap_tick(hakmem_tiny_heap_t *heap);
 
 #endif

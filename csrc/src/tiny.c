@@ -8,12 +8,25 @@
 
 static void tick(hakmem_tiny_heap_t *heap) {
     if (hakmem_heap_tick(heap) && BLOCK_CACHE) {
-        hakmem_flush_idle(heap);
+        hakmem_flush_half(heap);
+    }
+}
+
+HAKMEM_COLD void hakmem_cache_tick(void) {
+    tick(hakmem_thread_heap);
+}
+
+/* An allocation that passed the cache by counts as `calls` of those that do not. */
+static void count_down(hakmem_tiny_heap_t *heap, uint32_t calls) {
+    if (heap->cache.countdown > calls) {
+        heap->cache.countdown -= calls;
+    } else {
+        tick(heap);
     }
 }
 
 static void *generic_on(hakmem_tiny_heap_t *heap, size_t size) {
-    tick(heap);
+    count_down(heap, TICK_GENERIC);
     hakmem_tiny_page_t *page = hakmem_heap_find_page(heap, size_class_of(size));
     return page == NULL ? NULL : page_pop(page);
 }
@@ -46,7 +59,7 @@ HAKMEM_NOINLINE void *hakmem_tiny_malloc_generic(hakmem_tiny_heap_t *heap, size_
 HAKMEM_NOINLINE void *hakmem_tiny_malloc_uncached(hakmem_tiny_heap_t *heap, size_t size) {
     if (heap_is_real(heap) && size <= CLASS_SMALL_MAX) {
         hakmem_cache_missed(&heap->cache, &heap->books, size_class_of(size));
-        tick(heap);
+        count_down(heap, 1);
     }
     return hakmem_tiny_malloc_direct(heap, size);
 }
