@@ -6,7 +6,7 @@ mod common;
 use std::alloc::{GlobalAlloc, Layout};
 use std::time::{Duration, Instant};
 
-use common::{resident, serial};
+use common::{resident, serial, settled_figures};
 use hakmem_alloc::{purge, stats, usable_size, Hakmem, Stats};
 
 #[global_allocator]
@@ -132,25 +132,32 @@ fn neighbours(bytes: usize) -> (Block, Block) {
     panic!("no two runs side by side in 64 attempts");
 }
 
-#[test]
-fn runs_grow_in_place_where_the_next_slots_are_free() {
-    let _serial = serial();
+/// A run of 2 MiB that grew to that where it was; `None` if another thread took a slot behind it first.
+fn grown_in_place() -> Option<Block> {
     let (mut first, second) = neighbours(MIB);
     first.write(MIB - 1, 7);
     let start = first.start;
     drop(second);
     first.resize(2 * MIB);
-    assert_eq!(first.start, start);
     assert_eq!(first.read(MIB - 1), 7);
-    first.touch();
-    // And give up what they do not need.
-    first.resize(MIB / 2);
-    assert_eq!(first.start, start);
-    assert_eq!(first.usable(), MIB / 2);
+    (first.start == start).then_some(first)
+}
+
+#[test]
+fn runs_grow_in_place_where_the_next_slots_are_free() {
+    let _serial = serial();
+    settled_figures();
+    let mut block = (0..8).find_map(|_| grown_in_place()).expect("one of eight runs grows in place");
+    block.touch();
+    // And gives up what it does not need.
+    let start = block.start;
+    block.resize(MIB / 2);
+    assert_eq!(block.start, start);
+    assert_eq!(block.usable(), MIB / 2);
+    block.write(MIB / 2 - 1, 9);
     let next = Block::new(MIB / 2, 8);
-    first.resize(300 * KIB);
-    first.write(300 * KIB - 1, 9);
-    drop(next);
+    next.touch();
+    assert_eq!(block.read(MIB / 2 - 1), 9);
 }
 
 #[test]
@@ -223,6 +230,7 @@ fn class_blocks(stats: &Stats, bytes: usize) -> u64 {
 #[test]
 fn stats_follow_every_block() {
     let _serial = serial();
+    settled_figures();
     let before = stats();
     let small: [Block; 3] = std::array::from_fn(|_| Block::new(100, 4));
     let medium = Block::new(10_000, 8);
@@ -248,6 +256,7 @@ fn stats_follow_every_block() {
 #[test]
 fn classes_are_in_order_and_add_up() {
     let _serial = serial();
+    settled_figures();
     let stats = stats();
     let classes: Vec<_> = stats.classes().collect();
     assert_eq!(classes.len(), 88);
@@ -261,6 +270,7 @@ fn classes_are_in_order_and_add_up() {
 #[test]
 fn events_are_counted_by_builds_that_ask_for_it() {
     let _serial = serial();
+    settled_figures();
     let counted = option_env!("HAKMEM_STATS") == Some("1");
     let all = |stats: &Stats| {
         [
@@ -301,6 +311,7 @@ fn events_are_counted_by_builds_that_ask_for_it() {
 #[test]
 fn purge_gives_memory_back() {
     let _serial = serial();
+    settled_figures();
     purge();
     let before = resident::bytes();
     let committed_before = stats().committed_bytes;

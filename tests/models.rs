@@ -104,7 +104,12 @@ fn operations(body: &str) -> Vec<String> {
             continue; // a type such as atomic_int, or a name of our own such as stat_atomic
         }
         let open = from + length + body[from + length..].find('(').unwrap();
-        let Some(operation) = name.strip_suffix("_explicit") else {
+        let operation = match name {
+            // These have an order without the suffix.
+            "thread_fence" | "signal_fence" => Some(name),
+            _ => name.strip_suffix("_explicit"),
+        };
+        let Some(operation) = operation else {
             found.push(format!("{name} implicit"));
             continue;
         };

@@ -20,6 +20,16 @@ const WAVE: usize = 50;
 const WAVES: usize = 200;
 const MAY_KEEP: u64 = 2 << 20;
 
+/// What may wait to be given back without a call. In builds without dual lists nothing tells a page's owner that others
+/// freed the last of it, until the owner looks.
+fn may_wait() -> u64 {
+    if option_env!("HAKMEM_USE_DUAL_LISTS") == Some("0") {
+        8 * MAY_KEEP
+    } else {
+        MAY_KEEP
+    }
+}
+
 /// What a thread leaves: some hundred blocks of different sizes, now and then a large one.
 fn legacy(seed: u64) -> Vec<Vec<u8>> {
     let mut rng = Rng(seed);
@@ -93,7 +103,7 @@ fn ten_thousand_threads_leave_nothing_behind() {
         after,
     );
     assert_eq!(after, before);
-    assert!(resident_after <= resident_before + MAY_KEEP, "{resident_before} B resident became {resident_after} B");
+    assert!(resident_after <= resident_before + may_wait(), "{resident_before} B resident became {resident_after} B");
     assert!(resident_purged <= resident_before + MAY_KEEP, "purged: {resident_purged} B");
 }
 

@@ -185,8 +185,8 @@ class Compiler(Program):
         if quick:
             return [[self.c, "-O1", "-std=gnu11", "-w", "-c", *sources[::2]], [self.cxx, "-std=c++17", "-O0", "-DDEPTH=2", "-c", templates]]
         return [[self.c, "-O2", "-std=gnu11", "-w", "-c", *sources],
-                [self.cxx, "-std=c++17", "-O3", "-g", "-DDEPTH=20", "-c", templates, "-o", "debug.o"],
-                [self.cxx, "-std=c++17", "-O2", "-DDEPTH=20", "-S", templates, "-o", "templates.s"]]
+                [self.cxx, "-std=c++17", "-O3", "-g", "-DDEPTH=8", "-c", templates, "-o", "debug.o"],
+                [self.cxx, "-std=c++17", "-O2", "-DDEPTH=8", "-S", templates, "-o", "templates.s"]]
 
 
 class Gcc(Compiler):

@@ -162,7 +162,7 @@ def benchmark(path, variables, requests):
 
 
 def work(client, path, variables, quick, total):
-    status, line, errors, reports = benchmark(path, variables, 20000 if quick else 200000)
+    status, line, errors, reports = benchmark(path, variables, 20000 if quick else 100000)
     total.status, total.errors, total.reports = status, total.errors + errors, total.reports + reports
     total.output += line
     client.call("FLUSHALL")
