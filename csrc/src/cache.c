@@ -18,17 +18,21 @@ static size_t most_for(uint32_t size_class) {
     return min_size(max_size(CACHE_CLASS_BYTES / size_class_bytes(size_class), 2), CACHE_MOST);
 }
 
-/* Relaxed: as for `top`. */
+/* Relaxed, both: as for `top`. */
+static void **book_base(const hakmem_cache_book_t *book) {
+    return atomic_load_explicit(&book->base, memory_order_relaxed);
+}
+
 static void set_base(hakmem_cache_book_t *book, void **base) {
-    __atomic_store_n(&book->base, base, __ATOMIC_RELAXED);
+    atomic_store_explicit(&book->base, base, memory_order_relaxed);
 }
 
 static bool is_closed(const hakmem_cache_bin_t *bin, const hakmem_cache_book_t *book) {
-    return bin->limit == book->base;
+    return bin->limit == book_base(book);
 }
 
 static void set_limit(hakmem_cache_bin_t *bin, const hakmem_cache_book_t *book, size_t entries) {
-    bin->limit = book->base + entries;
+    bin->limit = book_base(book) + entries;
 }
 
 static void open_bin(hakmem_cache_bin_t *bin, hakmem_cache_book_t *book, uint32_t size_class) {
@@ -40,11 +44,11 @@ static void open_bin(hakmem_cache_bin_t *bin, hakmem_cache_book_t *book, uint32_
 void hakmem_cache_open(hakmem_cache_t *cache, hakmem_cache_books_t *books) {
     for (uint32_t c = 0; c < HAKMEM_CACHE_CLASSES; c++) {
         hakmem_cache_book_t *book = &books->of[c];
-        if (book->base == NULL) { /* else a former thread's, perhaps grown; it is empty */
+        if (book_base(book) == NULL) { /* else a former thread's, perhaps grown; it is empty */
             set_base(book, books->first_arrays[c]);
             book->room = CACHE_FIRST;
         }
-        bin_set_top(&cache->bins[c], book->base);
+        bin_set_top(&cache->bins[c], book_base(book));
         book->misses = 0;
         set_limit(&cache->bins[c], book, 0);
     }
@@ -62,8 +66,12 @@ void hakmem_cache_missed(hakmem_cache_t *cache, hakmem_cache_books_t *books, uin
 
 size_t hakmem_cache_count(const hakmem_cache_t *cache, const hakmem_cache_books_t *books, uint32_t size_class) {
     void **top = bin_top(&cache->bins[size_class]);
-    void **base = __atomic_load_n(&books->of[size_class].base, __ATOMIC_RELAXED);
+    void **base = book_base(&books->of[size_class]);
     return top >= base && top <= base + CACHE_MOST ? (size_t)(top - base) : 0; /* closed, or moving */
+}
+
+void **hakmem_cache_oldest(const hakmem_cache_books_t *books, uint32_t size_class) {
+    return book_base(&books->of[size_class]) + 1;
 }
 
 /* Gives the bin room for `entries`. False: there is no memory for it, and it stays as it is. */
@@ -77,8 +85,8 @@ static bool make_room(hakmem_cache_bin_t *bin, hakmem_cache_book_t *book, size_t
         return false;
     }
     /* The old array stays where it is, unused: a third of what is in use, at most. */
-    size_t count = (size_t)(bin_top(bin) - book->base);
-    memcpy(larger, book->base, (count + 1) * sizeof(void *));
+    size_t count = (size_t)(bin_top(bin) - book_base(book));
+    memcpy(larger, book_base(book), (count + 1) * sizeof(void *));
     set_base(book, larger);
     bin_set_top(bin, larger + count);
     book->room = (uint16_t)(words - 1);
@@ -88,7 +96,7 @@ static bool make_room(hakmem_cache_bin_t *bin, hakmem_cache_book_t *book, size_t
 /* More room, if the bounds of the class and of the heap allow it. */
 static bool grow(hakmem_cache_bin_t *bin, hakmem_cache_books_t *books, uint32_t size_class) {
     hakmem_cache_book_t *book = &books->of[size_class];
-    size_t entries = (size_t)(bin->limit - book->base);
+    size_t entries = (size_t)(bin->limit - book_base(book));
     size_t wanted = min_size(entries * 4 + 3, most_for(size_class));
     if (wanted <= entries) {
         return false;
@@ -105,7 +113,7 @@ static bool grow(hakmem_cache_bin_t *bin, hakmem_cache_books_t *books, uint32_t 
 size_t hakmem_cache_overflow(hakmem_cache_t *cache, hakmem_cache_books_t *books, uint32_t size_class) {
     hakmem_cache_bin_t *bin = &cache->bins[size_class];
     hakmem_cache_book_t *book = &books->of[size_class];
-    size_t entries = (size_t)(bin->limit - book->base);
+    size_t entries = (size_t)(bin->limit - book_base(book));
     if (is_closed(bin, book)) {
         return 0;
     }
@@ -129,7 +137,7 @@ size_t hakmem_cache_overflow(hakmem_cache_t *cache, hakmem_cache_books_t *books,
 
 void hakmem_cache_drop_oldest(hakmem_cache_t *cache, hakmem_cache_books_t *books, uint32_t size_class, size_t n) {
     hakmem_cache_bin_t *bin = &cache->bins[size_class];
-    void **base = books->of[size_class].base;
+    void **base = book_base(&books->of[size_class]);
     void **top = bin_top(bin);
     size_t left = (size_t)(top - base) - n;
     memmove(base + 1, base + 1 + n, left * sizeof(void *));

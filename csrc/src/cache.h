@@ -29,8 +29,8 @@ enum {
 
 /* Cold figures of one bin. */
 typedef struct {
-    void **base;
-    uint16_t room; /* entries that the array at `base` has */
+    _Atomic(void **) base; /* written by the owner; read by others with `top` */
+    uint16_t room;         /* entries that the array at `base` has */
     uint16_t
         misses; /* allocations that found it empty, less the blocks that left it by overflow; at most CACHE_MISSES */
     uint8_t drains; /* overflows in a row that no misses justify */
@@ -44,14 +44,17 @@ typedef struct {
 
 _Static_assert(HAKMEM_CACHE_CLASSES == CLASS_SMALL_COUNT, "the one-slot classes have a bin each");
 
-/* Relaxed, both: only the owner writes; others read to sum statistics, and no block is reached through what they read. The
- * struct's fields are plain for the sake of other languages, hence the builtins. */
+/* Fields that hakmem.h declares plainly, for the sake of languages that do not know C's atomics: atomic all the same. */
+typedef _Atomic(void **) hakmem_atomic_slot_t;
+_Static_assert(sizeof(hakmem_atomic_slot_t) == sizeof(void **), "an atomic pointer is a pointer");
+
+/* Relaxed, both: only the owner writes; others read to sum statistics, and no block is reached through what they read. */
 HAKMEM_INLINE void **bin_top(const hakmem_cache_bin_t *bin) {
-    return __atomic_load_n(&bin->top, __ATOMIC_RELAXED);
+    return atomic_load_explicit((const hakmem_atomic_slot_t *)&bin->top, memory_order_relaxed);
 }
 
 HAKMEM_INLINE void bin_set_top(hakmem_cache_bin_t *bin, void **top) {
-    __atomic_store_n(&bin->top, top, __ATOMIC_RELAXED);
+    atomic_store_explicit((hakmem_atomic_slot_t *)&bin->top, top, memory_order_relaxed);
 }
 
 /* Pops the block freed last; null if there is none. */
@@ -105,7 +108,10 @@ void hakmem_cache_open(hakmem_cache_t *cache, hakmem_cache_books_t *books);
 /* An allocation found the bin empty. */
 void hakmem_cache_missed(hakmem_cache_t *cache, hakmem_cache_books_t *books, uint32_t size_class);
 
-/* A bin is full: adapts its capacity, and returns how many of its oldest blocks must leave now. They begin at base + 1. A bin that
+/* A bin's oldest block, and those after it. */
+void **hakmem_cache_oldest(const hakmem_cache_books_t *books, uint32_t size_class);
+
+/* A bin is full: adapts its capacity, and returns how many of its oldest blocks must leave now. A bin that
  * is closed by this, or was before, has no room afterwards either. */
 size_t hakmem_cache_overflow(hakmem_cache_t *cache, hakmem_cache_books_t *books, uint32_t size_class);
 

@@ -115,7 +115,7 @@ static void flush_blocks(void **blocks, size_t n) {
 
 static void flush_oldest(hakmem_tiny_heap_t *heap, uint32_t size_class, size_t n) {
     if (n != 0) {
-        flush_blocks(heap->books.of[size_class].base + 1, n);
+        flush_blocks(hakmem_cache_oldest(&heap->books, size_class), n);
         hakmem_cache_drop_oldest(&heap->cache, &heap->books, size_class, n);
     }
 }

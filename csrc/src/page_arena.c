@@ -120,8 +120,8 @@ static hakmem_chunk_t *idle_chunk(uint32_t least) {
 static void grow_region(uint32_t index) {
     uintptr_t base = atomic_load_explicit(&regions[index].base, memory_order_relaxed);
     if (index == 0) {
-        __atomic_store_n(&hakmem_block_range.base, base, __ATOMIC_RELAXED);
-        __atomic_store_n(&hakmem_block_range.bytes, region_next - base, __ATOMIC_RELAXED);
+        atomic_store_explicit((_Atomic uintptr_t *)&hakmem_block_range.base, base, memory_order_relaxed);
+        atomic_store_explicit((_Atomic size_t *)&hakmem_block_range.bytes, region_next - base, memory_order_relaxed);
     }
     atomic_store_explicit(&regions[index].bytes, region_next - base, memory_order_relaxed);
 }

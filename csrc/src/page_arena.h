@@ -67,7 +67,7 @@ _Static_assert(sizeof(hakmem_slot_info_t) == 16, "four slots' info a cache line"
 
 /* The first region, as far as it holds chunks: beyond, there is no head that could be looked at. In it nearly every
  * pointer lies, so that one compare decides; the other regions are searched. */
-extern hakmem_range_t hakmem_block_range; /* hakmem.h */
+extern hakmem_range_t hakmem_block_range; /* hakmem.h; plain there for other languages, atomic all the same */
 
 bool hakmem_arena_contains_slow(const void *p); /* the regions after the first */
 
@@ -75,8 +75,8 @@ bool hakmem_arena_contains_slow(const void *p); /* the regions after the first *
 HAKMEM_INLINE bool arena_contains_fast(const void *p) {
     /* Relaxed: a pointer that hakmem gave out came with a happens-before from the reservation; for any other, either
      * answer of a race with the first reservation is right. */
-    uintptr_t base = __atomic_load_n(&hakmem_block_range.base, __ATOMIC_RELAXED);
-    size_t bytes = __atomic_load_n(&hakmem_block_range.bytes, __ATOMIC_RELAXED);
+    uintptr_t base = atomic_load_explicit((const _Atomic uintptr_t *)&hakmem_block_range.base, memory_order_relaxed);
+    size_t bytes = atomic_load_explicit((const _Atomic size_t *)&hakmem_block_range.bytes, memory_order_relaxed);
     return (uintptr_t)p - base < bytes;
 }
 

@@ -10,16 +10,12 @@ enum { SIZE = 64, CLASS = 7, MANY = 3000 };
 
 static void *blocks[MANY];
 
-static hakmem_cache_book_t *book(void) {
-    return &hakmem_thread_heap->books.of[CLASS];
-}
-
 static hakmem_cache_bin_t *bin(void) {
     return &hakmem_thread_heap->cache.bins[CLASS];
 }
 
 static size_t room(void) {
-    return (size_t)(bin()->limit - book()->base);
+    return (size_t)(bin()->limit + 1 - hakmem_cache_oldest(&hakmem_thread_heap->books, CLASS));
 }
 
 static size_t held(void) {

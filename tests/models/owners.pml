@@ -12,17 +12,17 @@
  *
  * site: csrc/src/remote.h remote_try_state load relaxed
  * site: csrc/src/remote.h remote_try_state compare_exchange_weak acq_rel/relaxed
- * site: csrc/src/abandoned.c abandon_once fetch_or relaxed
+ * site: csrc/src/abandoned.c hakmem_abandon fetch_or relaxed
  * site: csrc/src/abandoned.c hakmem_claim fetch_and relaxed
  * site: csrc/src/abandoned.c claim_next load relaxed
- * site: csrc/src/abandoned.c is_of_class load relaxed
+ * site: csrc/src/page_arena.h slot_class load relaxed
  * site: csrc/src/abandoned.c looks_empty load relaxed
  * site: csrc/src/page_arena.h owner_load load relaxed
  * site: csrc/src/page_arena.h owner_store store release
  * site: csrc/src/thread.c heap_close exchange acq_rel
- * site: csrc/src/thread.c hakmem_give_notice load relaxed
- * site: csrc/src/thread.c hakmem_give_notice load acquire
- * site: csrc/src/thread.c hakmem_give_notice compare_exchange_weak release/acquire
+ * site: csrc/src/notice.c hakmem_give_notice load relaxed
+ * site: csrc/src/notice.c hakmem_give_notice load acquire
+ * site: csrc/src/notice.c hakmem_give_notice compare_exchange_weak release/acquire
  * site: csrc/src/heap.c hakmem_tiny_heap_init store release
  * site: csrc/src/heap.c hakmem_heap_drain_pending load relaxed
  * site: csrc/src/heap.c hakmem_heap_drain_pending exchange acquire

@@ -17,9 +17,9 @@
  * site: csrc/src/heap.c park compare_exchange_strong release/relaxed
  * site: csrc/src/heap.c hakmem_heap_drain_pending load relaxed
  * site: csrc/src/heap.c hakmem_heap_drain_pending exchange acquire
- * site: csrc/src/thread.c hakmem_give_notice load relaxed
- * site: csrc/src/thread.c hakmem_give_notice load acquire
- * site: csrc/src/thread.c hakmem_give_notice compare_exchange_weak release/acquire
+ * site: csrc/src/notice.c hakmem_give_notice load relaxed
+ * site: csrc/src/notice.c hakmem_give_notice load acquire
+ * site: csrc/src/notice.c hakmem_give_notice compare_exchange_weak release/acquire
  * site: csrc/src/page.h page_has_free load relaxed
  *
  * short: -DOPS=4 -DFREES=3

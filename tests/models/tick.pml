@@ -8,9 +8,9 @@
  *
  * site: csrc/src/shared_pool.c hakmem_pool_tick load relaxed
  * site: csrc/src/shared_pool.c hakmem_pool_tick store relaxed
- * site: csrc/src/shared_pool.c hakmem_pool_tick compare_exchange_strong relaxed/relaxed
- * site: csrc/src/shared_pool.c hakmem_pool_release fetch_add relaxed
- * site: csrc/src/shared_pool.c hakmem_pool_release load relaxed
+ * site: csrc/src/shared_pool.c hakmem_pool_tick compare_exchange_strong seq_cst/relaxed
+ * site: csrc/src/shared_pool.c hakmem_pool_release fetch_add seq_cst
+ * site: csrc/src/shared_pool.c hakmem_pool_release load seq_cst
  * site: csrc/src/shared_pool.c hakmem_pool_release store relaxed
  * site: csrc/src/shared_pool.c purge_claimed fetch_sub relaxed
  * site: csrc/src/shared_pool.c purge_chunk load relaxed

@@ -11,9 +11,9 @@
 //! site: csrc/src/heap.c hakmem_tiny_heap_init store release
 //! site: csrc/src/heap.c enqueue_woken store relaxed
 //! site: csrc/src/thread.c heap_close exchange acq_rel
-//! site: csrc/src/thread.c hakmem_give_notice load relaxed
-//! site: csrc/src/thread.c hakmem_give_notice load acquire
-//! site: csrc/src/thread.c hakmem_give_notice compare_exchange_weak release/acquire
+//! site: csrc/src/notice.c hakmem_give_notice load relaxed
+//! site: csrc/src/notice.c hakmem_give_notice load acquire
+//! site: csrc/src/notice.c hakmem_give_notice compare_exchange_weak release/acquire
 //! site: csrc/src/page_arena.h owner_load load relaxed
 //! site: csrc/src/page_arena.h owner_store store release
 

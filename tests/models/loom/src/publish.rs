@@ -13,8 +13,8 @@
 //! site: csrc/src/page_arena.h owner_store_all load relaxed
 //! site: csrc/src/page.h page_block_size load relaxed
 //! site: csrc/src/heap.c hakmem_heap_release_page load relaxed
-//! site: csrc/src/tiny.c free_in_page load relaxed
-//! site: csrc/src/tiny.h hakmem_tiny_free load relaxed
+//! site: csrc/src/frees.c checked_page load relaxed
+//! site: csrc/src/frees.h hakmem_tiny_free load relaxed
 //! site: csrc/src/stats.c add_chunk load relaxed
 //! site: csrc/src/page_arena.h owner_store store release
 //! site: csrc/src/heap.c make_page store relaxed
