@@ -137,7 +137,7 @@ fn make_bindings(csrc: &Path, out: &Path) {
         .header(csrc.join("include/hakmem.h").to_str().expect("the path of csrc is UTF-8"))
         .allowlist_item("(hakmem|HAKMEM)_.*")
         .use_core()
-        .rust_target(bindgen::RustTarget::stable(82, 0).unwrap_or_else(|_| unreachable!("1.82 is a Rust version")))
+        .rust_target(bindgen::RustTarget::stable(84, 0).unwrap_or_else(|_| unreachable!("1.84 is a Rust version")))
         .generate_comments(false)
         .disable_header_comment()
         .formatter(bindgen::Formatter::Prettyplease)

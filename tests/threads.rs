@@ -222,7 +222,7 @@ fn a_threads_last_destructors_allocate() {
             let thread = thread::spawn(move || {
                 drop(vec![1_u8; 100]);
                 // SAFETY: as above.
-                unsafe { libc::pthread_setspecific(key, 1 as *const c_void) };
+                unsafe { libc::pthread_setspecific(key, std::ptr::dangling()) };
             });
             thread.join().unwrap();
         }
