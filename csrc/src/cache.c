@@ -18,17 +18,9 @@ static size_t most_for(uint32_t size_class) {
     return min_size(max_size(CACHE_CLASS_BYTES / size_class_bytes(size_class), 2), CACHE_MOST);
 }
 
-/* Relaxed, both: as for `top`. */
-static void **book_base(const hakmem_cache_book_t *book) {
-    return atomic_load_explicit(&book->base, memory_order_relaxed);
-}
-
+/* Relaxed: as for `top`. */
 static void set_base(hakmem_cache_book_t *book, void **base) {
     atomic_store_explicit(&book->base, base, memory_order_relaxed);
-}
-
-static bool is_closed(const hakmem_cache_bin_t *bin, const hakmem_cache_book_t *book) {
-    return bin->limit == book_base(book);
 }
 
 static void set_limit(hakmem_cache_bin_t *bin, const hakmem_cache_book_t *book, size_t entries) {
@@ -59,7 +51,7 @@ void hakmem_cache_missed(hakmem_cache_t *cache, hakmem_cache_books_t *books, uin
     if (book->misses < CACHE_MISSES) {
         book->misses++;
     }
-    if (book->misses >= CACHE_REOPEN && is_closed(&cache->bins[size_class], book)) {
+    if (book->misses >= CACHE_REOPEN && cache_bin_is_closed(cache, books, size_class)) {
         open_bin(&cache->bins[size_class], book, size_class);
     }
 }
@@ -114,9 +106,6 @@ size_t hakmem_cache_overflow(hakmem_cache_t *cache, hakmem_cache_books_t *books,
     hakmem_cache_bin_t *bin = &cache->bins[size_class];
     hakmem_cache_book_t *book = &books->of[size_class];
     size_t entries = (size_t)(bin->limit - book_base(book));
-    if (is_closed(bin, book)) {
-        return 0;
-    }
     size_t older = (entries + 1) / 2;
     if (book->misses >= older) {
         book->misses -= (uint16_t)older;

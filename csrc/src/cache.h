@@ -98,6 +98,17 @@ extern void *const hakmem_no_block;
 #define HAKMEM_CLOSED_BINS                                                                                             \
     { HAKMEM_CLOSED_16_, HAKMEM_CLOSED_16_, HAKMEM_CLOSED_16_, HAKMEM_CLOSED_16_ }
 
+/* Relaxed: as for `top`. */
+HAKMEM_INLINE void **book_base(const hakmem_cache_book_t *book) {
+    return atomic_load_explicit(&book->base, memory_order_relaxed);
+}
+
+/* Whether an open cache has no room for this class; see above. */
+HAKMEM_INLINE bool cache_bin_is_closed(const hakmem_cache_t *cache, const hakmem_cache_books_t *books,
+                                       uint32_t size_class) {
+    return cache->bins[size_class].limit == book_base(&books->of[size_class]);
+}
+
 /* Closes every bin, as before first use. They are empty. */
 void hakmem_cache_close(hakmem_cache_t *cache);
 
@@ -112,7 +123,7 @@ void hakmem_cache_missed(hakmem_cache_t *cache, hakmem_cache_books_t *books, uin
 void **hakmem_cache_oldest(const hakmem_cache_books_t *books, uint32_t size_class);
 
 /* A bin is full: adapts its capacity, and returns how many of its oldest blocks must leave now. A bin that
- * is closed by this, or was before, has no room afterwards either. */
+ * is closed by this has no room afterwards either. It was open. */
 size_t hakmem_cache_overflow(hakmem_cache_t *cache, hakmem_cache_books_t *books, uint32_t size_class);
 
 /* Takes the `n` oldest blocks off a bin, once the caller has done with them. */

@@ -29,7 +29,7 @@ static HAKMEM_NOINLINE void free_elsewhere(void *p) {
 /* Where the bin is full, or there is none. */
 static HAKMEM_NOINLINE void free_uncached(void *p, uint32_t size_class) {
     hakmem_tiny_heap_t *heap = hakmem_thread_heap;
-    if (heap_is_real(heap)) {
+    if (heap_is_real(heap) && !cache_bin_is_closed(&heap->cache, &heap->books, size_class)) {
         hakmem_flush_overflow(heap, size_class);
         if (cache_push(&heap->cache, size_class, p)) {
             return;
