@@ -59,7 +59,9 @@ void hakmem_cache_missed(hakmem_cache_t *cache, hakmem_cache_books_t *books, uin
 size_t hakmem_cache_count(const hakmem_cache_t *cache, const hakmem_cache_books_t *books, uint32_t size_class) {
     void **top = bin_top(&cache->bins[size_class]);
     void **base = book_base(&books->of[size_class]);
-    return top >= base && top <= base + CACHE_MOST ? (size_t)(top - base) : 0; /* closed, or moving */
+    /* As numbers: a closed bin's top, or one that is moving, is not in the array at `base`. */
+    size_t count = ((uintptr_t)top - (uintptr_t)base) / sizeof *top;
+    return base != NULL && count <= CACHE_MOST ? count : 0;
 }
 
 void **hakmem_cache_oldest(const hakmem_cache_books_t *books, uint32_t size_class) {
