@@ -19,6 +19,10 @@ extern "C" {
 /* These functions are what a shared library with hakmem in it exports; the rest of the core hides itself. */
 #if defined(__GNUC__)
 #pragma GCC visibility push(default)
+/* Data is for code in the same binary alone. */
+#define HAKMEM_HIDDEN __attribute__((visibility("hidden")))
+#else
+#define HAKMEM_HIDDEN
 #endif
 
 /* Largest block of a one-slot page. */
@@ -114,7 +118,7 @@ typedef struct {
 } hakmem_cache_t;
 
 /* What stands in before a thread has a heap. Never written. */
-extern const hakmem_cache_t hakmem_closed_cache;
+extern HAKMEM_HIDDEN const hakmem_cache_t hakmem_closed_cache;
 
 /* The calling thread's cache, made with its heap if need be; null where there is none to be had, or the build has no block
  * cache. `on_exit` is called in this thread when its heap is given up: the pointer must not be used from then on. */
@@ -129,7 +133,7 @@ typedef struct {
     uintptr_t base;
     size_t bytes;
 } hakmem_range_t;
-extern hakmem_range_t hakmem_block_range;
+extern HAKMEM_HIDDEN hakmem_range_t hakmem_block_range;
 
 /* Memory given back ------------------------------------------------------------------------------------------------ */
 

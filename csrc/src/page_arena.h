@@ -66,8 +66,8 @@ _Static_assert(HEAD_SLOTS == 2, "a chunk's head takes two slots");
 _Static_assert(sizeof(hakmem_slot_info_t) == 16, "four slots' info a cache line");
 
 /* The first region, as far as it holds chunks: beyond, there is no head that could be looked at. In it nearly every
- * pointer lies, so that one compare decides; the other regions are searched. */
-extern hakmem_range_t hakmem_block_range; /* hakmem.h; plain there for other languages, atomic all the same */
+ * pointer lies, so that one compare decides; the other regions are searched. hakmem_block_range (hakmem.h) is plain for the
+ * sake of other languages, and atomic all the same. */
 
 bool hakmem_arena_contains_slow(const void *p); /* the regions after the first */
 
