@@ -5,10 +5,11 @@
 #include "trace.h"
 
 enum {
-    DIRTY_LEAST_SLOTS = 16, /* 1 MiB may always wait for their period; more only in proportion to what is in use */
-    DIRTY_LIVE_SHIFT = 2,   /* a quarter of that, */
-    /* and what was in use within the last period: a program that frees and allocates in turn will
-                              * want it again, and its peak is no higher for it */
+    /* What may wait for its period, added up: 1 MiB, a quarter of what is in use, and what was in use within the last period,
+     * because a program that frees and allocates in turn will want it again, and its peak is no higher for it. */
+    DIRTY_LEAST_SLOTS = 16,
+    DIRTY_LIVE_SHIFT = 2,
+    DIRTY_AGAIN_SLOTS = 256, /* of the last, 16 MiB in any case: one large block, freed and allocated in turn */
 };
 
 /* Relaxed, both: figures that steer, nothing is read through them. */
@@ -128,11 +129,12 @@ static void note_live(int64_t live) {
     }
 }
 
-/* How many dirty slots may wait for their period, with `live` in use. Never more than twice what is in use, but for the least:
+/* How many dirty slots may wait for their period, with `live` in use. About what is in use, or 17 MiB if that is less:
  * an idle process has no ticks, and is bounded all the same. */
 static int64_t may_wait(int64_t live) {
     int64_t above = atomic_load_explicit(&recent_live, memory_order_relaxed) - live;
-    int64_t again = above < 0 ? 0 : above < live ? above : live;
+    int64_t most = live > DIRTY_AGAIN_SLOTS ? live : DIRTY_AGAIN_SLOTS;
+    int64_t again = above < 0 ? 0 : above < most ? above : most;
     return DIRTY_LEAST_SLOTS + (live >> DIRTY_LIVE_SHIFT) + again;
 }
 

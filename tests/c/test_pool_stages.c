@@ -44,7 +44,7 @@ static hakmem_run_t acquire(uint32_t length, uint32_t align) {
 /* What is released stays resident, but for so much that it is purged at once. */
 static void release(const hakmem_run_t *run) {
     hakmem_pool_release(run->chunk, run->slot, run->length);
-    check_stage(run, run->length > 32 ? HAKMEM_STAGE_RELEASED : HAKMEM_STAGE_EMPTY);
+    check_stage(run, run->length > 300 ? HAKMEM_STAGE_RELEASED : HAKMEM_STAGE_EMPTY);
 }
 
 static void test_stages(void) {
