@@ -1,7 +1,7 @@
 /* hakmem: the public C interface.
  *
  * Sizes and alignments are in bytes. Every function may be called from any thread at any time unless it says otherwise;
- * none may be called from a signal handler, but for hakmem_usable_size. A block may be freed by any thread.
+ * none may be called from a signal handler. A block may be freed by any thread.
  *
  * Failure: a function that returns memory returns null and sets errno to ENOMEM (or EINVAL where it says so); nothing
  * has changed then, and the next call may succeed. A pointer that hakmem never gave out, or a large block freed twice,
