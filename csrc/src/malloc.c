@@ -22,21 +22,20 @@ static HAKMEM_NOINLINE void *large_block(size_t size, size_t align, bool clear) 
     return p;
 }
 
-/* The live bytes of a counting build; nothing in any other. */
-HAKMEM_INLINE void *page_block(hakmem_tiny_heap_t *heap, size_t size) {
-    void *p = tiny_malloc(heap, size);
+/* Adds a block to the live bytes of a counting build; does nothing in any other. Passes it on, null too. */
+HAKMEM_INLINE void *counted(void *p) {
     if (STATS && p != NULL) {
-        stat_live((int64_t)size_class_bytes(size_class_of(size)));
+        stat_live((int64_t)page_block_size(hakmem_tiny_ptr_to_page(p)));
     }
     return p;
 }
 
+HAKMEM_INLINE void *page_block(hakmem_tiny_heap_t *heap, size_t size) {
+    return counted(tiny_malloc(heap, size));
+}
+
 HAKMEM_INLINE void *page_block_zeroed(hakmem_tiny_heap_t *heap, size_t size) {
-    void *p = hakmem_tiny_calloc(heap, size);
-    if (STATS && p != NULL) {
-        stat_live((int64_t)size_class_bytes(size_class_of(size)));
-    }
-    return p;
+    return counted(hakmem_tiny_calloc(heap, size));
 }
 
 void *hakmem_malloc(size_t size) {
@@ -118,10 +117,6 @@ void *hakmem_tiny_heap_malloc(hakmem_tiny_heap_t *heap, size_t size) {
         errno = EINVAL;
         return NULL;
     }
-    void *p =
-        hakmem_tiny_malloc_direct(heap, size_class_round_c(size)); /* no cache: its user is not its blocks' only one */
-    if (STATS && p != NULL) {
-        stat_live((int64_t)page_block_size(hakmem_tiny_ptr_to_page(p)));
-    }
-    return p;
+    /* No cache: its user is not its blocks' only one. */
+    return counted(hakmem_tiny_malloc_direct(heap, size_class_round_c(size)));
 }

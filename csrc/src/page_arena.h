@@ -65,13 +65,11 @@ enum { HEAD_SLOTS = (sizeof(hakmem_chunk_t) + SLOT_BYTES - 1) / SLOT_BYTES };
 _Static_assert(HEAD_SLOTS == 2, "a chunk's head takes two slots");
 _Static_assert(sizeof(hakmem_slot_info_t) == 16, "four slots' info a cache line");
 
-/* The first region, as far as it holds chunks: beyond, there is no head that could be looked at. In it nearly every
- * pointer lies, so that one compare decides; the other regions are searched. hakmem_block_range (hakmem.h) is plain for the
- * sake of other languages, and atomic all the same. */
-
 bool hakmem_arena_contains_slow(const void *p); /* the regions after the first */
 
-/* Whether `p` lies in a chunk's address range. Null does not. */
+/* Whether `p` lies in the first region, as far as it holds chunks: beyond, there is no head that could be looked at. In it
+ * nearly every pointer lies, so that one compare decides. Null does not. hakmem_block_range (hakmem.h) is plain for the
+ * sake of other languages, and atomic all the same. */
 HAKMEM_INLINE bool arena_contains_fast(const void *p) {
     /* Relaxed: a pointer that hakmem gave out came with a happens-before from the reservation; for any other, either
      * answer of a race with the first reservation is right. */
