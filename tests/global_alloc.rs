@@ -347,7 +347,9 @@ fn freed_memory_goes_back_by_itself() {
     drop(blocks);
     drop(small);
     let at_once = resident::bytes();
-    assert!(at_once <= before + 20 * MIB as u64, "{before} B before, {at_once} B at once");
+    // What may wait for its period is 17 MiB here (`may_wait` in shared_pool.c), beside a page and a bin of each of about 60
+    // classes; 84 MiB were freed.
+    assert!(at_once <= before + 26 * MIB as u64, "{before} B before, {at_once} B at once");
     for round in 0..50 {
         let some: Vec<Block> = (0..32).map(|i| Block::new(16 + (round * 131 + i * 37) % 1000, 8)).collect();
         drop(some);
