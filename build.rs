@@ -18,6 +18,7 @@ const SOURCES: &[&str] = &[
     "frees.c",
     "heap.c",
     "huge.c",
+    "idle.c",
     "large.c",
     "lock.c",
     "malloc.c",

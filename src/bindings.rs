@@ -1,6 +1,6 @@
 pub const HAKMEM_TINY_MAX: u32 = 8192;
 pub const HAKMEM_MEDIUM_MAX: u32 = 65536;
-pub const HAKMEM_LARGE_MAX: u32 = 16777216;
+pub const HAKMEM_LARGE_MAX: u32 = 4194304;
 pub const HAKMEM_CLASS_COUNT: u32 = 88;
 pub const HAKMEM_CACHE_CLASSES: u32 = 64;
 unsafe extern "C" {

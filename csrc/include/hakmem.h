@@ -29,7 +29,7 @@ extern "C" {
 #define HAKMEM_TINY_MAX 8192
 /* Largest block of any page; larger blocks are runs of slots, or mappings of their own above HAKMEM_LARGE_MAX. */
 #define HAKMEM_MEDIUM_MAX 65536
-#define HAKMEM_LARGE_MAX 16777216
+#define HAKMEM_LARGE_MAX 4194304
 /* Number of size classes that pages serve. */
 #define HAKMEM_CLASS_COUNT 88
 

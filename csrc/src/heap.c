@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "abandoned.h"
-#include "huge.h"
+#include "idle.h"
 #include "options.h"
 #include "os.h"
 #include "trace.h"
@@ -433,6 +433,6 @@ bool hakmem_heap_tick(hakmem_tiny_heap_t *heap) {
         new_epoch ? TICK_INTERVAL_LEAST : (uint32_t)min_size(2 * heap->tick_interval, TICK_INTERVAL_MOST);
     heap->cache.countdown = heap->tick_interval;
     hakmem_pool_tick(now);
-    hakmem_huge_tick(now, false);
+    hakmem_idle_tick(now, false);
     return new_epoch;
 }

@@ -2,6 +2,7 @@
 
 #include "early.h"
 #include "fatal.h"
+#include "idle.h"
 #include "lock.h"
 #include "meta.h"
 #include "os.h"
@@ -13,36 +14,36 @@ typedef struct node_s {
     struct node_s *next;
     void *start;
     size_t bytes;
+    bool probe; /* fresh and in small pages: which of them were touched can be told when it is freed */
 } node_t;
 
 enum {
     BUCKETS =
         1024, /* a program has few such blocks; with 100,000 of them a chain of 100 is still less than a system call */
     NODES_AT_ONCE = 64,
-    IDLE_MOST =
-        4, /* mappings kept for the next block of about their size; of one, faulting its pages in anew is what costs */
-    IDLE_PERIOD_MS = 100,
     FREED_KEPT = 16, /* addresses by which a second free is told from a wild pointer */
+    PROBED_PAGES = 16,
+    PROBE_EVERY =
+        8, /* fresh mappings, when the others ask for huge pages: so that a change of the program is noticed */
 };
 
 static node_t *buckets[BUCKETS];
 static node_t *unused_nodes;
 static uint32_t nodes_made;
-static struct {
-    void *start; /* null: none */
-    size_t bytes;
-    uint64_t since_ms;
-} idle[IDLE_MOST];
 static const void *freed[FREED_KEPT];
 static uint32_t freed_next;
 
 /* Relaxed: figures. */
 static _Atomic uint64_t live_blocks;
 static _Atomic size_t live_bytes;
-static _Atomic size_t idle_bytes;
 
-/* What may be idle: bounded without ticks, like the pool's dirty slots. */
-#define IDLE_LEAST_BYTES (32 * MIB)
+/* Whether the last mapping that could tell had been used all over, and how many asked since. Huge pages make the first touches of such
+ * a block several times cheaper; of a block that is hardly used, say a large table, they would make two megabytes resident
+ * for a byte. So they are asked for where blocks were seen to be filled. Under the lock. */
+static bool dense;
+static uint32_t huge_page_turn;
+#define HUGE_PAGE (2 * MIB)
+#define HUGE_PAGES_FROM (4 * MIB)
 
 static node_t **bucket_of(const void *p) {
     uint64_t mixed = ((uint64_t)(uintptr_t)p >> 12) * UINT64_C(0x9e3779b97f4a7c15); /* Fibonacci hashing */
@@ -137,68 +138,27 @@ static size_t mapping_bytes(size_t size) {
     return size > (size_t)PTRDIFF_MAX - page ? 0 : align_up(max_size(size, 1), page);
 }
 
-static void add_idle(int64_t bytes) {
-    atomic_fetch_add_explicit(&idle_bytes, (size_t)bytes, memory_order_relaxed);
+/* Whether a fresh mapping is to get huge pages. Under the lock. */
+static bool wants_huge_pages(size_t bytes) {
+    return bytes >= HUGE_PAGES_FROM && dense && ++huge_page_turn % PROBE_EVERY != 0;
 }
 
-/* Takes the idle mapping whose size is nearest, and makes it fit: what it has is not faulted in again. */
-static bool take_idle(size_t bytes, size_t align, node_t *node) {
-    int best = -1;
-    size_t best_off = SIZE_MAX;
-    for (int i = 0; align <= hakmem_os_page_size() && i < IDLE_MOST; i++) {
-        size_t has = idle[i].bytes;
-        size_t off = has < bytes ? bytes - has : has - bytes;
-        if (idle[i].start != NULL && off < best_off && has >= bytes / 4) {
-            best = i;
-            best_off = off;
+static void *map_in_huge_pages(size_t bytes, size_t align) {
+    void *p = hakmem_os_map(bytes, max_size(align, HUGE_PAGE));
+    if (p != NULL) {
+        hakmem_os_prefer_huge_pages(p, bytes);
+    }
+    return p;
+}
+
+/* Whether all pages of a sample are resident. */
+static bool is_dense(const char *start, size_t bytes) {
+    for (size_t i = 0; i < PROBED_PAGES; i++) {
+        if (!hakmem_os_is_resident(start + align_down(bytes / PROBED_PAGES * i, hakmem_os_page_size()))) {
+            return false;
         }
     }
-    if (best < 0) {
-        return false;
-    }
-    *node = (node_t){NULL, idle[best].start, idle[best].bytes};
-    idle[best].start = NULL;
-    add_idle(-(int64_t)node->bytes);
     return true;
-}
-
-/* Keeps a freed mapping if there is room for it. */
-static bool keep_idle(void *start, size_t bytes) {
-    size_t live = atomic_load_explicit(&live_bytes, memory_order_relaxed);
-    size_t most = IDLE_LEAST_BYTES + live / 2;
-    if (atomic_load_explicit(&idle_bytes, memory_order_relaxed) + bytes > most) {
-        return false;
-    }
-    for (int i = 0; i < IDLE_MOST; i++) {
-        if (idle[i].start == NULL) {
-            idle[i].start = start;
-            idle[i].bytes = bytes;
-            idle[i].since_ms = hakmem_os_now_ms();
-            add_idle((int64_t)bytes);
-            return true;
-        }
-    }
-    return false;
-}
-
-void hakmem_huge_tick(uint64_t now_ms, bool all) {
-    if (atomic_load_explicit(&idle_bytes, memory_order_relaxed) == 0) {
-        return;
-    }
-    for (int i = 0; i < IDLE_MOST; i++) {
-        hakmem_lock(HAKMEM_LOCK_HUGE);
-        void *start = idle[i].start;
-        size_t bytes = idle[i].bytes;
-        bool give = start != NULL && (all || now_ms - idle[i].since_ms >= IDLE_PERIOD_MS);
-        if (give) {
-            idle[i].start = NULL;
-            add_idle(-(int64_t)bytes);
-        }
-        hakmem_unlock(HAKMEM_LOCK_HUGE);
-        if (give) {
-            hakmem_os_unmap(start, bytes); /* outside the lock: it takes long for much memory */
-        }
-    }
 }
 
 void *hakmem_huge_malloc(size_t size, size_t align, bool *zero) {
@@ -208,26 +168,31 @@ void *hakmem_huge_malloc(size_t size, size_t align, bool *zero) {
     }
     hakmem_lock(HAKMEM_LOCK_HUGE);
     node_t *node = take_node();
-    bool again = node != NULL && take_idle(bytes, align, node);
+    hakmem_mapping_t old = {NULL, 0};
+    bool again = node != NULL && align <= hakmem_os_page_size() && hakmem_idle_take(bytes, &old);
+    bool huge_pages = !again && wants_huge_pages(bytes);
     hakmem_unlock(HAKMEM_LOCK_HUGE);
     if (node == NULL) {
         return NULL;
     }
-    if (again && node->bytes != bytes && (node->bytes < bytes || node->bytes - bytes > bytes / 8)) {
-        void *fitted = hakmem_os_remap(node->start, node->bytes, bytes, true);
+    if (again && old.bytes < bytes) {
+        void *fitted = hakmem_os_remap(old.start, old.bytes, bytes, true);
         again = fitted != NULL;
-        if (again) {
-            *node = (node_t){NULL, fitted, bytes};
-        } else {
-            hakmem_os_unmap(node->start, node->bytes);
+        if (!again) {
+            hakmem_os_unmap(old.start, old.bytes);
         }
+        old = (hakmem_mapping_t){fitted, bytes};
     }
-    if (!again) {
-        *node = (node_t){NULL, hakmem_os_map(bytes, align), bytes};
-        if (node->start == NULL && hakmem_huge_idle_bytes() != 0) {
-            hakmem_huge_tick(0, true);
-            node->start = hakmem_os_map(bytes, align);
+    if (again) {
+        *node = (node_t){NULL, old.start, old.bytes, false};
+    } else {
+        void *fresh = huge_pages ? map_in_huge_pages(bytes, align) : hakmem_os_map(bytes, align);
+        if (fresh == NULL) {
+            hakmem_idle_tick(0, true);
+            huge_pages = false;
+            fresh = hakmem_os_map(bytes, align);
         }
+        *node = (node_t){NULL, fresh, bytes, bytes >= HUGE_PAGES_FROM && !huge_pages};
     }
     void *p = node->start;
     hakmem_lock(HAKMEM_LOCK_HUGE);
@@ -251,10 +216,17 @@ void hakmem_huge_free(void *p) {
         return;
     }
     size_t bytes = node->bytes;
+    bool probe = node->probe;
     put_node(node);
     remember_freed(p);
     count(-1, -(int64_t)bytes);
-    bool kept = keep_idle(p, bytes);
+    if (probe) { /* nobody else knows the mapping now */
+        hakmem_unlock(HAKMEM_LOCK_HUGE);
+        bool touched = is_dense(p, bytes);
+        hakmem_lock(HAKMEM_LOCK_HUGE);
+        dense = touched;
+    }
+    bool kept = hakmem_idle_keep(p, bytes, hakmem_huge_bytes());
     hakmem_unlock(HAKMEM_LOCK_HUGE);
     if (!kept) {
         hakmem_os_unmap(p, bytes);
@@ -312,17 +284,13 @@ void *hakmem_huge_adopt(void *range, size_t bytes) {
     if (moved == NULL) {
         put_node(node);
     } else {
-        *node = (node_t){NULL, moved, bytes};
+        *node = (node_t){NULL, moved, bytes, false};
         forget_freed(moved);
         insert(node);
         count(1, (int64_t)bytes);
     }
     hakmem_unlock(HAKMEM_LOCK_HUGE);
     return moved;
-}
-
-size_t hakmem_huge_idle_bytes(void) {
-    return atomic_load_explicit(&idle_bytes, memory_order_relaxed);
 }
 
 uint64_t hakmem_huge_blocks(void) {

@@ -8,9 +8,6 @@
 /* `*zero`: whether it reads as zero. Null if the system refuses, or for a size above PTRDIFF_MAX. */
 void *hakmem_huge_malloc(size_t size, size_t align, bool *zero);
 
-/* Gives mappings back that were freed a period ago (100 ms) and not used again; `all`: whenever they were freed. */
-void hakmem_huge_tick(uint64_t now_ms, bool all);
-
 /* Frees a block that lies in no chunk. Aborts if it is none of ours, or was freed just before. */
 void hakmem_huge_free(void *p);
 
@@ -25,7 +22,6 @@ void *hakmem_huge_resize(void *p, size_t size, bool may_move);
 void *hakmem_huge_adopt(void *range, size_t bytes);
 
 uint64_t hakmem_huge_blocks(void);
-size_t hakmem_huge_idle_bytes(void); /* freed, kept for the next block of about that size */
 size_t hakmem_huge_bytes(void);
 
 #endif

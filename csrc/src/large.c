@@ -4,6 +4,7 @@
 
 #include "fatal.h"
 #include "huge.h"
+#include "idle.h"
 #include "os.h"
 
 static uint32_t slots_for(size_t size) {
@@ -14,7 +15,7 @@ static uint32_t slots_for(size_t size) {
 static void tick(void) {
     uint64_t now = hakmem_os_now_ms();
     hakmem_pool_tick(now);
-    hakmem_huge_tick(now, false);
+    hakmem_idle_tick(now, false);
 }
 
 void *hakmem_large_malloc(size_t size, size_t align, bool *zero) {

@@ -1,4 +1,4 @@
-/* Blocks above the pages' reach: runs of slots up to 16 MiB, then mappings of their own (huge.h). They have no owner: any
+/* Blocks above the pages' reach: runs of slots up to HAKMEM_LARGE_MAX, then mappings of their own (huge.h). They have no owner: any
  * thread frees them alike, and the owner word alone tells that they are in use. */
 #ifndef HAKMEM_LARGE_H
 #define HAKMEM_LARGE_H
@@ -22,6 +22,10 @@ bool hakmem_large_resize(void *p, size_t size);
 /* Resizes a large block in a chunk by making a mapping of its own of it: its pages are moved, not copied. Null: it is as it was.
  * The result is aligned to the system's page. */
 void *hakmem_large_move_out(void *p, size_t size);
+
+/* Up to here a run may grow where it lies. Above HAKMEM_LARGE_MAX only those are runs that have grown, since a chunk holds few of that
+ * size and leaves much room between them. */
+#define RUN_MAX (16 * MIB)
 
 /* Whether such a request becomes a run of slots where the arena has room. */
 HAKMEM_INLINE bool large_is_run(size_t size, size_t align) {

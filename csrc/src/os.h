@@ -26,6 +26,12 @@ bool hakmem_os_purge(void *p, size_t size);
 void *hakmem_os_map(size_t size, size_t align);
 void hakmem_os_unmap(void *p, size_t size);
 
+/* Asks for huge pages where the range is touched for the first time; the system may not care. */
+void hakmem_os_prefer_huge_pages(void *p, size_t size);
+
+/* Whether the system's page at `p` has memory behind it. False where the system does not tell. */
+bool hakmem_os_is_resident(const void *p);
+
 /* Resizes a mapping made by hakmem_os_map, moving it where it must; what is new reads as zero. The result is aligned to
  * the system's page only. Null if refused or not offered; then the old mapping is whole. */
 void *hakmem_os_remap(void *p, size_t old_size, size_t new_size, bool may_move);

@@ -182,6 +182,29 @@ void hakmem_os_unmap(void *p, size_t size) {
     errno = kept;
 }
 
+void hakmem_os_prefer_huge_pages(void *p, size_t size) {
+#ifdef MADV_HUGEPAGE
+    int kept = errno;
+    madvise(p, size, MADV_HUGEPAGE);
+    errno = kept;
+#else
+    (void)p, (void)size;
+#endif
+}
+
+bool hakmem_os_is_resident(const void *p) {
+#ifdef __linux__
+    int kept = errno;
+    unsigned char resident = 0;
+    bool ok = mincore((void *)p, hakmem_os_page_size(), &resident) == 0;
+    errno = kept;
+    return ok && (resident & 1) != 0;
+#else
+    (void)p;
+    return false;
+#endif
+}
+
 void *hakmem_os_remap(void *p, size_t old_size, size_t new_size, bool may_move) {
 #ifdef MREMAP_MAYMOVE
     if (refused()) {

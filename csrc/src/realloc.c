@@ -29,7 +29,7 @@ static void *resize_large(void *p, size_t size, size_t align) {
         return NULL; /* a page's block costs less memory, and a sized free will look for one */
     }
     if (kind_of(p) == KIND_RUN) {
-        if (size <= HAKMEM_LARGE_MAX && hakmem_large_resize(p, size)) {
+        if (size <= RUN_MAX && hakmem_large_resize(p, size)) {
             return p;
         }
         return size >= MOVE_OUT_LEAST && align <= hakmem_os_page_size() ? hakmem_large_move_out(p, size) : NULL;

@@ -5,10 +5,10 @@
 #include "trace.h"
 
 enum {
-    /* What may wait for its period, added up: 1 MiB, a quarter of what is in use, and what was in use within the last period,
+    /* What may wait for its period, added up: 1 MiB, half of what is in use, and what was in use within the last period,
      * because a program that frees and allocates in turn will want it again, and its peak is no higher for it. */
     DIRTY_LEAST_SLOTS = 16,
-    DIRTY_LIVE_SHIFT = 2,
+    DIRTY_LIVE_SHIFT = 1,
     DIRTY_AGAIN_SLOTS = 256, /* of the last, 16 MiB in any case: one large block, freed and allocated in turn */
 };
 
@@ -196,13 +196,14 @@ static uint32_t next_bit(const uint64_t bits[CHUNK_WORDS], uint32_t from, bool s
     return CHUNK_SLOTS;
 }
 
-/* Which of a chunk's free slots a search may take. */
-typedef enum { FROM_EMPTY, FROM_RELEASED, FROM_ANY } from_t;
+/* Which of a chunk's free slots a search may take: resident ones; those and purged ones; or any. Mixed, because a run that needs
+ * some fresh memory beside what is there anyway costs less, in time and in memory, than one that is all fresh. */
+typedef enum { FROM_EMPTY, FROM_USED, FROM_ANY } from_t;
 
 static void snapshot(hakmem_chunk_t *chunk, from_t from, uint64_t bits[CHUNK_WORDS]) {
     for (int w = 0; w < CHUNK_WORDS; w++) {
         /* A hint where to try; the claim decides. Seq_cst for the second look in claim_from, free on common processors. */
-        bits[w] = from == FROM_RELEASED ? 0 : atomic_load_explicit(&chunk->empty[w], memory_order_seq_cst);
+        bits[w] = atomic_load_explicit(&chunk->empty[w], memory_order_seq_cst);
         if (from != FROM_EMPTY) {
             bits[w] |= atomic_load_explicit(&chunk->released[w], memory_order_seq_cst);
         }
@@ -277,7 +278,7 @@ static bool acquire_once(uint32_t length, uint32_t align, hakmem_run_t *run) {
         hakmem_lock_stats_acquired(HAKMEM_STAGE_EMPTY, locks);
         return true;
     }
-    if (claim_from(FROM_RELEASED, length, align, run)) {
+    if (claim_from(FROM_USED, length, align, run)) {
         hakmem_lock_stats_acquired(HAKMEM_STAGE_RELEASED, locks);
         return true;
     }
@@ -442,7 +443,8 @@ void hakmem_pool_release(hakmem_chunk_t *chunk, uint32_t slot, uint32_t length) 
     set_available(chunk);
     int64_t most = option_purge_ms() == 0 ? 0 : may_wait(live);
     if (dirty > most) {
-        purge_all(false, most / 2);
+        /* Not down to nothing: what is dirty is what the next run takes first. */
+        purge_all(false, most - most / 4);
     } else if (atomic_load_explicit(&purge_at, memory_order_seq_cst) == 0) {
         atomic_store_explicit(&purge_at, hakmem_os_now_ms() + option_purge_ms(), memory_order_relaxed);
     }

@@ -5,6 +5,7 @@
 
 #include "frees.h"
 #include "huge.h"
+#include "idle.h"
 #include "meta.h"
 #include "thread.h"
 
@@ -81,7 +82,7 @@ void hakmem_stats_get(hakmem_stats_t *out) {
         out->committed_bytes += chunk_committed(hakmem_arena_chunk(i));
     }
     subtract_cached(out);
-    size_t meta = hakmem_meta_committed_bytes(), huge = hakmem_huge_bytes(), idle = hakmem_huge_idle_bytes();
+    size_t meta = hakmem_meta_committed_bytes(), huge = hakmem_huge_bytes(), idle = hakmem_idle_bytes();
     out->huge_blocks = hakmem_huge_blocks();
     out->live_blocks += out->huge_blocks;
     out->live_bytes += huge;
@@ -127,5 +128,5 @@ void hakmem_purge(void) {
     }
     hakmem_late_heap_with(release_late, 0);
     hakmem_pool_purge();
-    hakmem_huge_tick(0, true);
+    hakmem_idle_tick(0, true);
 }

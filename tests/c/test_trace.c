@@ -23,8 +23,8 @@ static void stages(void) {
     hakmem_purge();              /* to the free list of purged slots */
     run = hakmem_malloc(100000); /* stage 1 */
     hakmem_free(run);
-    void *large[4];
-    for (size_t i = 0; i < COUNT_OF(large); i++) { /* 64 MiB: more than a chunk */
+    void *large[12];
+    for (size_t i = 0; i < COUNT_OF(large); i++) { /* 48 MiB: more than a chunk */
         CHECK((large[i] = hakmem_malloc(HAKMEM_LARGE_MAX)) != NULL);
     }
     for (size_t i = 0; i < COUNT_OF(large); i++) {
