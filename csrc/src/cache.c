@@ -18,6 +18,12 @@ static size_t most_for(uint32_t size_class) {
     return min_size(max_size(CACHE_CLASS_BYTES / size_class_bytes(size_class), 2), CACHE_MOST);
 }
 
+/* What a bin has room for that only gathers blocks for their way back to their pages. */
+static size_t few_for(uint32_t size_class) {
+    size_t few = CACHE_FEW_BYTES / size_class_bytes(size_class);
+    return few < 2 ? 0 : min_size(few, CACHE_FIRST);
+}
+
 /* Relaxed: as for `top`. */
 static void set_base(hakmem_cache_book_t *book, void **base) {
     atomic_store_explicit(&book->base, base, memory_order_relaxed);
@@ -25,12 +31,6 @@ static void set_base(hakmem_cache_book_t *book, void **base) {
 
 static void set_limit(hakmem_cache_bin_t *bin, const hakmem_cache_book_t *book, size_t entries) {
     bin->limit = book_base(book) + entries;
-}
-
-static void open_bin(hakmem_cache_bin_t *bin, hakmem_cache_book_t *book, uint32_t size_class) {
-    book->misses = 0;
-    book->drains = 0;
-    set_limit(bin, book, min_size(CACHE_FIRST, most_for(size_class)));
 }
 
 void hakmem_cache_open(hakmem_cache_t *cache, hakmem_cache_books_t *books) {
@@ -42,6 +42,7 @@ void hakmem_cache_open(hakmem_cache_t *cache, hakmem_cache_books_t *books) {
         }
         bin_set_top(&cache->bins[c], book_base(book));
         book->misses = 0;
+        book->others = 0;
         set_limit(&cache->bins[c], book, 0);
     }
 }
@@ -51,9 +52,31 @@ void hakmem_cache_missed(hakmem_cache_t *cache, hakmem_cache_books_t *books, uin
     if (book->misses < CACHE_MISSES) {
         book->misses++;
     }
-    if (book->misses >= CACHE_REOPEN && cache_bin_is_closed(cache, books, size_class)) {
-        open_bin(&cache->bins[size_class], book, size_class);
+    hakmem_cache_bin_t *bin = &cache->bins[size_class];
+    if (book->misses >= CACHE_REOPEN && (book->gathers || cache_bin_is_closed(cache, books, size_class))) {
+        book->misses = 0;
+        book->drains = 0;
+        book->gathers = false;
+        set_limit(bin, book, min_size(CACHE_FIRST, most_for(size_class)));
     }
+}
+
+uint32_t hakmem_cache_refill_room(const hakmem_cache_t *cache, const hakmem_cache_books_t *books, uint32_t size_class) {
+    const hakmem_cache_bin_t *bin = &cache->bins[size_class];
+    void **base = book_base(&books->of[size_class]);
+    return bin_top(bin) != base ? 0 : (uint32_t)min_size((size_t)(bin->limit - base) / 2, CACHE_REFILL_MOST);
+}
+
+void hakmem_cache_refill(hakmem_cache_t *cache, hakmem_cache_books_t *books, uint32_t size_class, void *const *blocks,
+                         uint32_t n) {
+    hakmem_cache_bin_t *bin = &cache->bins[size_class];
+    hakmem_cache_book_t *book = &books->of[size_class];
+    void **base = book_base(book);
+    for (uint32_t i = 0; i < n; i++) {
+        base[n - i] = blocks[i];
+    }
+    bin_set_top(bin, base + n);
+    book->misses = (uint16_t)min_size(book->misses + n, CACHE_MISSES);
 }
 
 size_t hakmem_cache_count(const hakmem_cache_t *cache, const hakmem_cache_books_t *books, uint32_t size_class) {
@@ -104,6 +127,23 @@ static bool grow(hakmem_cache_bin_t *bin, hakmem_cache_books_t *books, uint32_t 
     return true;
 }
 
+void hakmem_cache_note_remote(hakmem_cache_t *cache, hakmem_cache_books_t *books, uint32_t size_class) {
+    hakmem_cache_book_t *book = &books->of[size_class];
+    if (++book->others >= CACHE_REOPEN && few_for(size_class) != 0) {
+        book->others = 0;
+        book->gathers = true;
+        set_limit(&cache->bins[size_class], book, few_for(size_class));
+    }
+}
+
+void hakmem_cache_gathered(hakmem_cache_t *cache, hakmem_cache_books_t *books, uint32_t size_class, size_t local) {
+    hakmem_cache_book_t *book = &books->of[size_class];
+    if (book->gathers && local > few_for(size_class) / 2) {
+        book->gathers = false;
+        set_limit(&cache->bins[size_class], book, 0);
+    }
+}
+
 size_t hakmem_cache_overflow(hakmem_cache_t *cache, hakmem_cache_books_t *books, uint32_t size_class) {
     hakmem_cache_bin_t *bin = &cache->bins[size_class];
     hakmem_cache_book_t *book = &books->of[size_class];
@@ -113,6 +153,9 @@ size_t hakmem_cache_overflow(hakmem_cache_t *cache, hakmem_cache_books_t *books,
         book->misses -= (uint16_t)older;
         book->drains = 0;
         return grow(bin, books, size_class) ? 0 : older;
+    }
+    if (book->gathers) {
+        return entries;
     }
     if (++book->drains < CACHE_DRAINS) {
         return older;

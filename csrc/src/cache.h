@@ -10,7 +10,9 @@
  * Capacities adapt: a class that runs dry and overflows in turn gets more, up to what CACHE_CLASS_BYTES of its blocks are. One
  * that overflows by more than it ran dry, because the program frees more than it allocates, is closed: its blocks go to their pages, so that
  * nothing holds on to pages that are about to be empty. It opens again after a few allocations. Until then these take the slow
- * path, which notices time passing; the older half of every bin is flushed there once an epoch. */
+ * path, which notices time passing; the older half of every bin is flushed there once an epoch. An allocation that finds an
+ * open bin empty fills half of it from the page, as a program that only allocates will want. A closed bin through which other threads'
+ * blocks go home gathers a few of them, since those of one page cost one CAS together. */
 #ifndef HAKMEM_CACHE_H
 #define HAKMEM_CACHE_H
 
@@ -20,9 +22,11 @@
 enum {
     CACHE_FIRST = 15, /* entries of the arrays that lie in the heap itself */
     CACHE_MOST = 255,
-    CACHE_MISSES = 512, /* so many misses justify overflows later, and no more */
-    CACHE_DRAINS = 3,   /* overflows in a row that no misses justify close a bin */
-    CACHE_REOPEN = 8,   /* misses that open it again */
+    CACHE_MISSES = 512,     /* so many misses justify overflows later, and no more */
+    CACHE_DRAINS = 3,       /* overflows in a row that no misses justify close a bin */
+    CACHE_REOPEN = 8,       /* misses that open it again */
+    CACHE_FEW_BYTES = 2048, /* what a bin gathers of other threads' blocks */
+    CACHE_REFILL_MOST = 16,
     CACHE_CLASS_BYTES = 32 * 1024,
     CACHE_HEAP_BYTES = 512 * 1024, /* what the grown capacities of all classes may hold, in bytes of blocks */
 };
@@ -34,6 +38,8 @@ typedef struct {
     uint16_t
         misses; /* allocations that found it empty, less the blocks that left it by overflow; at most CACHE_MISSES */
     uint8_t drains; /* overflows in a row that no misses justify */
+    uint8_t others; /* blocks of other threads that were freed while it was closed */
+    bool gathers;   /* it has room for a few, on their way to other threads' pages */
 } hakmem_cache_book_t;
 
 typedef struct {
@@ -118,6 +124,20 @@ void hakmem_cache_open(hakmem_cache_t *cache, hakmem_cache_books_t *books);
 
 /* An allocation found the bin empty. */
 void hakmem_cache_missed(hakmem_cache_t *cache, hakmem_cache_books_t *books, uint32_t size_class);
+
+/* A block of another thread was freed whose bin is closed. After some of them the bin has room for a few, which then go back
+ * together: one CAS for those of one page. */
+void hakmem_cache_note_remote(hakmem_cache_t *cache, hakmem_cache_books_t *books, uint32_t size_class);
+
+/* So many of those that left an overflowing bin were this thread's own: if that is most, the bin is closed again. It is empty. */
+void hakmem_cache_gathered(hakmem_cache_t *cache, hakmem_cache_books_t *books, uint32_t size_class, size_t local);
+
+/* How many blocks an empty bin takes beforehand, at most CACHE_REFILL_MOST; half of its room, so that frees find some as well. */
+uint32_t hakmem_cache_refill_room(const hakmem_cache_t *cache, const hakmem_cache_books_t *books, uint32_t size_class);
+
+/* Fills an empty bin with `n` blocks, of which the first is used first. */
+void hakmem_cache_refill(hakmem_cache_t *cache, hakmem_cache_books_t *books, uint32_t size_class, void *const *blocks,
+                         uint32_t n);
 
 /* A bin's oldest block, and those after it. */
 void **hakmem_cache_oldest(const hakmem_cache_books_t *books, uint32_t size_class);

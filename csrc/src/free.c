@@ -29,30 +29,22 @@ static HAKMEM_NOINLINE void free_elsewhere(void *p) {
 /* Where the bin is full, or there is none. */
 static HAKMEM_NOINLINE void free_uncached(void *p, uint32_t size_class) {
     hakmem_tiny_heap_t *heap = hakmem_thread_heap;
-    if (heap_is_real(heap) && !cache_bin_is_closed(&heap->cache, &heap->books, size_class)) {
-        hakmem_flush_overflow(heap, size_class);
-        if (cache_push(&heap->cache, size_class, p)) {
-            return;
+    if (heap_is_real(heap)) {
+        if (!cache_bin_is_closed(&heap->cache, &heap->books, size_class)) {
+            hakmem_flush_overflow(heap, size_class);
+            if (cache_push(&heap->cache, size_class, p)) {
+                return;
+            }
+        } else if (!hakmem_is_own(heap, p)) {
+            hakmem_cache_note_remote(&heap->cache, &heap->books, size_class);
         }
     }
     hakmem_tiny_free(p);
 }
 
-/* ceil(2^64 / size) of the classes that have a bin; see page_is_block_offset. */
-#define DIVISOR(size) (UINT64_MAX / (size) + 1)
-#define DIVISORS_8(base, step)                                                                                         \
-    DIVISOR((base) + (step)), DIVISOR((base) + 2 * (step)), DIVISOR((base) + 3 * (step)),                              \
-        DIVISOR((base) + 4 * (step)), DIVISOR((base) + 5 * (step)), DIVISOR((base) + 6 * (step)),                      \
-        DIVISOR((base) + 7 * (step)), DIVISOR((base) + 8 * (step))
-static const uint64_t class_divisors[HAKMEM_CACHE_CLASSES] = {
-    DIVISORS_8(0, 8),    DIVISORS_8(64, 8),     DIVISORS_8(128, 16),   DIVISORS_8(256, 32),
-    DIVISORS_8(512, 64), DIVISORS_8(1024, 128), DIVISORS_8(2048, 256), DIVISORS_8(4096, 512),
-};
-
 /* Pushes a block on its class's bin. That it begins a block is checked here, that its page is in use when it leaves the bin. */
 HAKMEM_INLINE void free_cached(void *p, uint32_t size_class) {
-    uint64_t divisor = class_divisors[size_class];
-    if (hakmem_unlikely(((uintptr_t)p & (SLOT_BYTES - 1)) * divisor >= divisor)) {
+    if (hakmem_unlikely(!begins_block_of(p, size_class))) {
         hakmem_invalid_free(p);
     }
     hakmem_cache_t *cache = &hakmem_thread_heap->cache;

@@ -72,56 +72,74 @@ static void prefetch_info(const void *p) {
     __builtin_prefetch(&arena_chunk_of(p)->info[arena_slot_of(p)]);
 }
 
-/* Gives blocks of one-slot pages back. Neighbours in the array that are of one page, as they are after a run of frees, go as one
- * chain: one subtraction from `used`, or one CAS. */
-static void flush_blocks(void **blocks, size_t n) {
-    size_t done = 0;
+/* ceil(2^64 / size) of the classes that have a bin; see page_is_block_offset. */
+#define DIVISOR(size) (UINT64_MAX / (size) + 1)
+#define DIVISORS_8(base, step)                                                                                         \
+    DIVISOR((base) + (step)), DIVISOR((base) + 2 * (step)), DIVISOR((base) + 3 * (step)),                              \
+        DIVISOR((base) + 4 * (step)), DIVISOR((base) + 5 * (step)), DIVISOR((base) + 6 * (step)),                      \
+        DIVISOR((base) + 7 * (step)), DIVISOR((base) + 8 * (step))
+const uint64_t hakmem_class_divisors[HAKMEM_CACHE_CLASSES] = {
+    DIVISORS_8(0, 8),    DIVISORS_8(64, 8),     DIVISORS_8(128, 16),   DIVISORS_8(256, 32),
+    DIVISORS_8(512, 64), DIVISORS_8(1024, 128), DIVISORS_8(2048, 256), DIVISORS_8(4096, 512),
+};
+
+/* Gives blocks of a class back. Neighbours in the array that are of one page, as they are after a run of frees, go as one
+ * chain: one subtraction from `used`, or one CAS. Returns how many were this thread's. */
+static size_t flush_blocks(void **blocks, size_t n, uint32_t size_class) {
+    size_t done = 0, local_blocks = 0;
     while (done < n) {
-        void *p = blocks[done];
         if (done + PREFETCH_AHEAD < n) {
             prefetch_info(blocks[done + PREFETCH_AHEAD]);
         }
-        hakmem_chunk_t *chunk = arena_chunk_of(p);
-        uint32_t slot = arena_slot_of(p);
-        hakmem_tiny_page_t *page = checked_page(p, chunk, slot);
-        hakmem_block_t *first = p, *last = p;
-        uint32_t length = 1;
-        while (done + length < n && (uintptr_t)blocks[done + length] >> SLOT_SHIFT == (uintptr_t)p >> SLOT_SHIFT) {
-            checked_page(blocks[done + length], chunk, slot);
-            hakmem_block_t *next = blocks[done + length];
-            next->next = first;
-            first = next;
+        uintptr_t at = (uintptr_t)blocks[done];
+        hakmem_chunk_t *chunk = arena_chunk_of(blocks[done]);
+        uint32_t slot = arena_slot_of(blocks[done]);
+        hakmem_slot_info_t *info = &chunk->info[slot];
+        if (slot_class(info) != size_class) {
+            hakmem_invalid_free(blocks[done]);
+        }
+        hakmem_tiny_page_t *page = &chunk->pages[slot];
+        bool local = is_local_or_unparked(page, owner_load(info));
+        /* Only the owner can tell what was made; the others' blocks are looked at when it collects them. */
+        size_t made =
+            (local ? page->capacity : SLOT_BYTES / size_class_bytes(size_class)) * size_class_bytes(size_class);
+        hakmem_block_t *first = NULL, *last = blocks[done];
+        uint32_t length = 0;
+        do {
+            hakmem_block_t *block = blocks[done];
+            if (((uintptr_t)block & (SLOT_BYTES - 1)) >= made || !begins_block_of(block, size_class)) {
+                hakmem_invalid_free(block);
+            }
+            block->next = first;
+            first = block;
             length++;
-        }
-        if (is_local_or_unparked(page, owner_load(&chunk->info[slot]))) {
-            for (hakmem_block_t *block = first;; block = block->next) { /* the owner can tell what was made */
-                if (!page_is_block_offset(page, (size_t)((char *)block - page->start))) {
-                    hakmem_invalid_free(block);
-                }
-                if (block == last) {
-                    break;
-                }
-            }
-            if (length > page_used(page)) {
-                hakmem_corrupted("more blocks came back than went out (a block freed twice?), page", page);
-            }
-            tiny_return_chain(page, first, last, length);
-        } else {
+            done++;
+        } while (done < n && (uintptr_t)blocks[done] >> SLOT_SHIFT == at >> SLOT_SHIFT);
+        if (!local) {
             hakmem_free_remote_chain(page, first, last, length);
+        } else if (length <= page_used(page)) {
+            tiny_return_chain(page, first, last, length);
+            local_blocks += length;
+        } else {
+            hakmem_corrupted("more blocks came back than went out (a block freed twice?), page", page);
         }
-        done += length;
     }
+    return local_blocks;
 }
 
-static void flush_oldest(hakmem_tiny_heap_t *heap, uint32_t size_class, size_t n) {
-    if (n != 0) {
-        flush_blocks(hakmem_cache_oldest(&heap->books, size_class), n);
-        hakmem_cache_drop_oldest(&heap->cache, &heap->books, size_class, n);
+/* Returns how many were this thread's. */
+static size_t flush_oldest(hakmem_tiny_heap_t *heap, uint32_t size_class, size_t n) {
+    if (n == 0) {
+        return 0;
     }
+    size_t local = flush_blocks(hakmem_cache_oldest(&heap->books, size_class), n, size_class);
+    hakmem_cache_drop_oldest(&heap->cache, &heap->books, size_class, n);
+    return local;
 }
 
 void hakmem_flush_overflow(hakmem_tiny_heap_t *heap, uint32_t size_class) {
-    flush_oldest(heap, size_class, hakmem_cache_overflow(&heap->cache, &heap->books, size_class));
+    size_t local = flush_oldest(heap, size_class, hakmem_cache_overflow(&heap->cache, &heap->books, size_class));
+    hakmem_cache_gathered(&heap->cache, &heap->books, size_class, local);
 }
 
 void hakmem_flush_all(hakmem_tiny_heap_t *heap) {

@@ -16,6 +16,16 @@ HAKMEM_INLINE void hakmem_tiny_free_remote(hakmem_tiny_page_t *page, hakmem_bloc
 /* What is left of hakmem_tiny_free where the owner word is not the caller's heap. */
 void hakmem_free_not_local(void *p, hakmem_chunk_t *chunk, uint32_t slot);
 
+/* ceil(2^64 / size) of the classes that have a bin. */
+extern const uint64_t hakmem_class_divisors[HAKMEM_CACHE_CLASSES];
+
+/* Whether `p` lies a multiple of the class's size from the start of its slot; see page_is_block_offset. For the classes that have
+ * a bin: their pages are one slot. */
+HAKMEM_INLINE bool begins_block_of(const void *p, uint32_t size_class) {
+    uint64_t divisor = hakmem_class_divisors[size_class];
+    return ((uintptr_t)p & (SLOT_BYTES - 1)) * divisor < divisor;
+}
+
 /* A cache's bin is full: makes room, by giving its oldest blocks back to their pages. */
 void hakmem_flush_overflow(hakmem_tiny_heap_t *heap, uint32_t size_class);
 
@@ -58,6 +68,12 @@ HAKMEM_INLINE void tiny_free_local(hakmem_tiny_page_t *page, void *p, size_t off
         hakmem_invalid_free(p);
     }
     tiny_return_chain(page, p, p, 1);
+}
+
+/* Whether the page of `p`, a pointer into a chunk, is the heap's: in a queue of it, or parked. */
+HAKMEM_INLINE bool hakmem_is_own(const hakmem_tiny_heap_t *heap, const void *p) {
+    uintptr_t owner = owner_load(&arena_chunk_of(p)->info[arena_slot_of(p)]);
+    return (owner & ~(uintptr_t)OWNER_PARKED_BIT) == (uintptr_t)heap;
 }
 
 /* Frees `p`, a pointer into a chunk: owner -> local_free, anyone else -> hakmem_tiny_free_remote (spec name). */

@@ -56,12 +56,30 @@ HAKMEM_NOINLINE void *hakmem_tiny_malloc_generic(hakmem_tiny_heap_t *heap, size_
     return block;
 }
 
-HAKMEM_NOINLINE void *hakmem_tiny_malloc_uncached(hakmem_tiny_heap_t *heap, size_t size) {
-    if (heap_is_real(heap) && size <= CLASS_SMALL_MAX) {
-        hakmem_cache_missed(&heap->cache, &heap->books, size_class_of(size));
-        count_down(heap, 1);
+/* Moves some free blocks of the class's page to its bin, so that the next allocations pass all this by. */
+static void refill(hakmem_tiny_heap_t *heap, uint32_t size_class) {
+    void *blocks[CACHE_REFILL_MOST];
+    hakmem_tiny_page_t *page = heap->size_classes[size_class].first;
+    uint32_t room = hakmem_cache_refill_room(&heap->cache, &heap->books, size_class);
+    uint32_t n = 0;
+    while (n < room && (blocks[n] = page_pop(page)) != NULL) {
+        n++;
     }
-    return hakmem_tiny_malloc_direct(heap, size);
+    hakmem_cache_refill(&heap->cache, &heap->books, size_class, blocks, n);
+}
+
+HAKMEM_NOINLINE void *hakmem_tiny_malloc_uncached(hakmem_tiny_heap_t *heap, size_t size) {
+    if (!heap_is_real(heap) || size > CLASS_SMALL_MAX) {
+        return hakmem_tiny_malloc_direct(heap, size);
+    }
+    uint32_t size_class = size_class_of(size);
+    hakmem_cache_missed(&heap->cache, &heap->books, size_class);
+    count_down(heap, 1);
+    void *block = hakmem_tiny_malloc_direct(heap, size);
+    if (DUAL_LISTS && block != NULL) {
+        refill(heap, size_class);
+    }
+    return block;
 }
 
 void *hakmem_tiny_calloc(hakmem_tiny_heap_t *heap, size_t size) {
