@@ -246,6 +246,7 @@ passing! {
     test_realloc
     test_refusals
     test_size_class
+    test_sleepers
     test_threads
     test_zeroing
     ;

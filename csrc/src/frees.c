@@ -9,9 +9,14 @@ void hakmem_free_remote_chain(hakmem_tiny_page_t *page, hakmem_block_t *first, h
     uint64_t left;
     uint64_t old = remote_push(&page->thread_free, page->start, first, last, n, &left);
     switch (remote_state(old)) {
-    case PAGE_PARKED:
+    case PAGE_PARKED: {
+        bool emptied = remote_count(left) == page_used(page);
         hakmem_give_notice(page);
+        if (emptied) {
+            hakmem_note_emptied(page);
+        }
         break;
+    }
     case PAGE_ABANDONED:
         /* `used` does not change while the page is abandoned. If it was claimed meanwhile, the figures may be anyone's; the
          * claim below then fails, or wins a page that is looked at again. */
@@ -19,8 +24,13 @@ void hakmem_free_remote_chain(hakmem_tiny_page_t *page, hakmem_block_t *first, h
             hakmem_settle(page);
         }
         break;
-    case PAGE_OWNED:
     case PAGE_NOTIFIED:
+        /* `used` does not change before the owner takes the page up. If it has, the answer is wrong, and only a hint. */
+        if (remote_count(left) == page_used(page)) {
+            hakmem_note_emptied(page);
+        }
+        break;
+    case PAGE_OWNED:
         break;
     }
 }

@@ -62,6 +62,8 @@ void hakmem_tiny_heap_init(hakmem_tiny_heap_t *heap) {
     heap->retired_bytes = 0;
     heap->on_exit = NULL;
     hakmem_tiny_rebuild_direct_cache(heap);
+    atomic_store_explicit(&heap->noticed, 0, memory_order_relaxed);
+    atomic_store_explicit(&heap->emptied, 0, memory_order_relaxed);
     /* Release: pairs with the acquire of a pusher that reads the open list; it may be an inherited page's. */
     atomic_store_explicit(&heap->pending, NULL, memory_order_release);
 }
@@ -246,6 +248,9 @@ void hakmem_heap_drain_pending(hakmem_tiny_heap_t *heap) {
     stat_atomic();
     /* Acquire: pairs with the release of each pusher's CAS in give_notice; pending_next is read. */
     hakmem_tiny_page_t *page = atomic_exchange_explicit(&heap->pending, NULL, memory_order_acquire);
+    /* Relaxed: hints, of which what comes in between may be lost. */
+    atomic_store_explicit(&heap->noticed, 0, memory_order_relaxed);
+    atomic_store_explicit(&heap->emptied, 0, memory_order_relaxed);
     while (page != NULL) {
         hakmem_tiny_page_t *next = page->pending_next; /* before the page may be given notice of again */
         hakmem_heap_take_notified(heap, page);

@@ -49,6 +49,8 @@ struct hakmem_tiny_heap_s {
     /* Pages that other threads gave notice of; a stack, pushed by CAS and taken whole. HEAP_CLOSED: nobody will look. A
      * line of its own: other threads write it. */
     _Alignas(CACHE_LINE) _Atomic(hakmem_tiny_page_t *) pending;
+    /* About how many are on it, and how many of those were seen to hold nothing more; see notice.c. */
+    _Atomic uint32_t noticed, emptied;
 };
 
 _Static_assert(offsetof(hakmem_tiny_heap_t, cache) == 0, "a heap's address is its cache's");
