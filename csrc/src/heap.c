@@ -420,6 +420,17 @@ hakmem_tiny_page_t *hakmem_heap_find_page(hakmem_tiny_heap_t *heap, uint32_t siz
     return page;
 }
 
+HAKMEM_NOINLINE hakmem_tiny_page_t *hakmem_heap_search(hakmem_tiny_heap_t *heap, hakmem_tiny_page_t *page) {
+    do {
+        page = page->next;
+    } while (page != NULL && !page_has_free(page));
+    if (page != NULL) { /* the next calls find it without a search */
+        queue_remove(heap, page);
+        queue_push_front(heap, page);
+    }
+    return page;
+}
+
 bool hakmem_heap_tick(hakmem_tiny_heap_t *heap) {
     uint64_t now = hakmem_os_now_ms();
     /* What saw no use for two epochs is given up: after HAKMEM_PURGE_MS. */

@@ -87,6 +87,10 @@ void hakmem_tiny_update_direct_cache(hakmem_tiny_heap_t *heap, uint32_t size_cla
 /* A page of the class that has a free block, first in its queue; or null where the system refuses. */
 hakmem_tiny_page_t *hakmem_heap_find_page(hakmem_tiny_heap_t *heap, uint32_t size_class);
 
+/* The first page after `page` in its queue that has a free block, moved to the queue's front; or null. Without the direct cache
+ * only. */
+hakmem_tiny_page_t *hakmem_heap_search(hakmem_tiny_heap_t *heap, hakmem_tiny_page_t *page);
+
 /* The owner found a page of its own empty: keeps it for a while if it is its queue's only one, else gives it up (spec
  * name). The page is in its queue. */
 void hakmem_tiny_page_retire(hakmem_tiny_page_t *page);

@@ -18,8 +18,8 @@ HAKMEM_INLINE hakmem_tiny_page_t *tiny_page_for(hakmem_tiny_heap_t *heap, size_t
         return heap->pages_direct[size_class_direct_index(size)];
     }
     hakmem_tiny_page_t *page = heap->size_classes[size_class_of(size)].first;
-    while (!DIRECT_CACHE && page != NULL && !page_has_free(page)) {
-        page = page->next;
+    if (!DIRECT_CACHE && page != NULL && !page_has_free(page)) {
+        page = hakmem_heap_search(heap, page);
     }
     return page != NULL ? page : (hakmem_tiny_page_t *)&hakmem_empty_page;
 }
