@@ -129,7 +129,7 @@ static bool grow(hakmem_cache_bin_t *bin, hakmem_cache_books_t *books, uint32_t 
 
 void hakmem_cache_note_remote(hakmem_cache_t *cache, hakmem_cache_books_t *books, uint32_t size_class) {
     hakmem_cache_book_t *book = &books->of[size_class];
-    if (++book->others >= CACHE_REOPEN && few_for(size_class) != 0) {
+    if (cache_bin_is_closed(cache, books, size_class) && ++book->others >= CACHE_REOPEN && few_for(size_class) != 0) {
         book->others = 0;
         book->gathers = true;
         set_limit(&cache->bins[size_class], book, few_for(size_class));

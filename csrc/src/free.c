@@ -29,17 +29,13 @@ static HAKMEM_NOINLINE void free_elsewhere(void *p) {
 /* Where the bin is full, or there is none. */
 static HAKMEM_NOINLINE void free_uncached(void *p, uint32_t size_class) {
     hakmem_tiny_heap_t *heap = hakmem_thread_heap;
-    if (heap_is_real(heap)) {
-        if (!cache_bin_is_closed(&heap->cache, &heap->books, size_class)) {
-            hakmem_flush_overflow(heap, size_class);
-            if (cache_push(&heap->cache, size_class, p)) {
-                return;
-            }
-        } else if (!hakmem_is_own(heap, p)) {
-            hakmem_cache_note_remote(&heap->cache, &heap->books, size_class);
+    if (heap_is_real(heap) && !cache_bin_is_closed(&heap->cache, &heap->books, size_class)) {
+        hakmem_flush_overflow(heap, size_class);
+        if (cache_push(&heap->cache, size_class, p)) {
+            return;
         }
     }
-    hakmem_tiny_free(p);
+    tiny_free_one_slot(p);
 }
 
 /* Pushes a block on its class's bin. That it begins a block is checked here, that its page is in use when it leaves the bin. */

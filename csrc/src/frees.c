@@ -60,6 +60,15 @@ static bool is_local_or_unparked(hakmem_tiny_page_t *page, uintptr_t owner) {
            (owner == ((uintptr_t)heap | OWNER_PARKED_BIT) && hakmem_heap_unpark(heap, page));
 }
 
+/* A block passed the cache by and went to another thread's page. */
+static void note_remote(hakmem_tiny_page_t *page) {
+    hakmem_tiny_heap_t *heap = hakmem_thread_heap;
+    uint32_t size_class = slot_class(arena_page_info(page));
+    if (BLOCK_CACHE && size_class < HAKMEM_CACHE_CLASSES && heap_is_real(heap) && heap->serves_thread) {
+        hakmem_cache_note_remote(&heap->cache, &heap->books, size_class);
+    }
+}
+
 HAKMEM_NOINLINE void hakmem_free_not_local(void *p, hakmem_chunk_t *chunk, uint32_t slot) {
     uintptr_t owner = owner_load(&chunk->info[slot]);
     if (owner == OWNER_LARGE || owner == OWNER_LARGE_FREED) {
@@ -70,6 +79,7 @@ HAKMEM_NOINLINE void hakmem_free_not_local(void *p, hakmem_chunk_t *chunk, uint3
     if (is_local_or_unparked(page, owner)) {
         tiny_return_chain(page, p, p, 1);
     } else {
+        note_remote(page);
         hakmem_tiny_free_remote(page, p);
     }
 }

@@ -70,12 +70,6 @@ HAKMEM_INLINE void tiny_free_local(hakmem_tiny_page_t *page, void *p, size_t off
     tiny_return_chain(page, p, p, 1);
 }
 
-/* Whether the page of `p`, a pointer into a chunk, is the heap's: in a queue of it, or parked. */
-HAKMEM_INLINE bool hakmem_is_own(const hakmem_tiny_heap_t *heap, const void *p) {
-    uintptr_t owner = owner_load(&arena_chunk_of(p)->info[arena_slot_of(p)]);
-    return (owner & ~(uintptr_t)OWNER_PARKED_BIT) == (uintptr_t)heap;
-}
-
 /* Frees `p`, a pointer into a chunk: owner -> local_free, anyone else -> hakmem_tiny_free_remote (spec name). */
 HAKMEM_INLINE void hakmem_tiny_free(void *p) {
     hakmem_chunk_t *chunk = arena_chunk_of(p);
