@@ -6,7 +6,7 @@
 #include "../src/os.h"
 
 HAKMEM_EXPORT void *malloc(size_t size) {
-    return hakmem_malloc(malloc_size(size));
+    return hakmem_malloc_16(size);
 }
 
 HAKMEM_EXPORT void *calloc(size_t count, size_t size) {
@@ -32,7 +32,7 @@ HAKMEM_EXPORT void free_aligned_sized(void *p, size_t align, size_t size) {
 /* Of a block, and of null, as the standard says. A size of 0 frees, as in the GNU C library and as programs rely on. */
 HAKMEM_EXPORT void *realloc(void *p, size_t size) {
     if (hakmem_unlikely(p == NULL)) {
-        return hakmem_malloc(malloc_size(size));
+        return hakmem_malloc_16(size);
     }
     if (hakmem_unlikely(size == 0)) {
         hakmem_free(p);

@@ -67,7 +67,7 @@ static _Noreturn void throw_bad_alloc(size_t size) {
 }
 
 static void *new_once(size_t size, size_t align) {
-    return align <= MALLOC_ALIGN ? hakmem_malloc(malloc_size(size)) : hakmem_aligned_alloc(align, max_size(size, 1));
+    return align <= MALLOC_ALIGN ? hakmem_malloc_16(size) : hakmem_aligned_alloc(align, max_size(size, 1));
 }
 
 /* The standard's loop: as long as there is a handler it may free memory, and we try again; it may also throw or end the

@@ -15,6 +15,9 @@
 /* What malloc promises for every size: max_align_t's alignment. hakmem_malloc promises less for at most 8 B. */
 enum { MALLOC_ALIGN = 16 };
 
+/* hakmem_malloc with blocks aligned to MALLOC_ALIGN throughout; in csrc/src/malloc.c, so that the short way is inlined. */
+void *hakmem_malloc_16(size_t size);
+
 /* A request as malloc makes it: large enough for a block that is aligned to MALLOC_ALIGN. */
 HAKMEM_INLINE size_t malloc_size(size_t size) {
     return size > 8 ? size : MALLOC_ALIGN;

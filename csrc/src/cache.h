@@ -63,6 +63,9 @@ HAKMEM_INLINE void bin_set_top(hakmem_cache_bin_t *bin, void **top) {
     atomic_store_explicit((hakmem_atomic_slot_t *)&bin->top, top, memory_order_relaxed);
 }
 
+/* hakmem_cache_tick, and returns `block`, which is not null. */
+__attribute__((returns_nonnull)) void *hakmem_cache_tick_with(void *block);
+
 /* Pops the block freed last; null if there is none. */
 HAKMEM_INLINE void *cache_pop(hakmem_cache_t *cache, uint32_t size_class) {
     hakmem_cache_bin_t *bin = &cache->bins[size_class];
@@ -70,29 +73,31 @@ HAKMEM_INLINE void *cache_pop(hakmem_cache_t *cache, uint32_t size_class) {
     void *block = *top;
     if (hakmem_likely(block != NULL)) {
         bin_set_top(bin, top - 1);
-        if (hakmem_unlikely(--cache->countdown ==
-                            0)) { /* not before a block was had: the closed cache is never written */
-            hakmem_cache_tick();
+        /* Not before a block was had: the closed cache is never written. The block goes through the call, so that it can be the
+         * caller's last act and needs no register kept over it. */
+        if (hakmem_unlikely(--cache->countdown == 0)) {
+            return hakmem_cache_tick_with(block);
         }
     }
     return block;
 }
 
-/* False: full. */
-HAKMEM_INLINE bool cache_push(hakmem_cache_t *cache, uint32_t size_class, void *block) {
+typedef enum { PUSH_DONE, PUSH_FULL, PUSH_TWICE, PUSH_INVALID } hakmem_push_t;
+
+/* PUSH_FULL: there is no room. PUSH_TWICE: `block` is what was pushed last, the commonest double free. PUSH_INVALID is for the
+ * caller, who has looked whether it is a block at all. */
+HAKMEM_INLINE hakmem_push_t cache_push(hakmem_cache_t *cache, uint32_t size_class, void *block) {
     hakmem_cache_bin_t *bin = &cache->bins[size_class];
     void **top = bin_top(bin);
+    if (hakmem_unlikely(*top == block)) {
+        return PUSH_TWICE;
+    }
     if (hakmem_unlikely(top == bin->limit)) {
-        return false;
+        return PUSH_FULL;
     }
     top[1] = block;
     bin_set_top(bin, top + 1);
-    return true;
-}
-
-/* Whether `block` is what was pushed last: the commonest double free. */
-HAKMEM_INLINE bool cache_has_on_top(const hakmem_cache_t *cache, uint32_t size_class, const void *block) {
-    return *bin_top(&cache->bins[size_class]) == block;
+    return PUSH_DONE;
 }
 
 /* What the bins of a closed cache point to, so that they are empty and full at once. Never written. */

@@ -31,25 +31,39 @@ static HAKMEM_NOINLINE void free_uncached(void *p, uint32_t size_class) {
     hakmem_tiny_heap_t *heap = hakmem_thread_heap;
     if (heap_is_real(heap) && !cache_bin_is_closed(&heap->cache, &heap->books, size_class)) {
         hakmem_flush_overflow(heap, size_class);
-        if (cache_push(&heap->cache, size_class, p)) {
+        if (cache_push(&heap->cache, size_class, p) == PUSH_DONE) {
             return;
         }
     }
     tiny_free_one_slot(p);
 }
 
-/* Pushes a block on its class's bin. That it begins a block is checked here, that its page is in use when it leaves the bin. */
-HAKMEM_INLINE void free_cached(void *p, uint32_t size_class) {
-    if (hakmem_unlikely(!begins_block_of(p, size_class))) {
+/* What a push was not; out of line together, since a function that returns can be the caller's last act, as a jump without a
+ * frame, and one that aborts cannot. */
+static HAKMEM_NOINLINE void free_unpushed(void *p, uint32_t size_class, hakmem_push_t pushed) {
+    switch (pushed) {
+    case PUSH_INVALID:
         hakmem_invalid_free(p);
-    }
-    hakmem_cache_t *cache = &hakmem_thread_heap->cache;
-    if (hakmem_unlikely(cache_has_on_top(cache, size_class, p))) {
+    case PUSH_TWICE:
         hakmem_double_free(p);
-    }
-    if (hakmem_unlikely(!cache_push(cache, size_class, p))) {
+    case PUSH_FULL:
+    case PUSH_DONE:
         free_uncached(p, size_class);
     }
+}
+
+/* Pushes a block on its class's bin. That it begins a block is checked here, that its page is in use when it leaves the bin. */
+HAKMEM_INLINE void free_cached(void *p, uint32_t size_class) {
+    hakmem_push_t pushed = hakmem_likely(begins_block_of(p, size_class))
+                               ? cache_push(&hakmem_thread_heap->cache, size_class, p)
+                               : PUSH_INVALID;
+    if (hakmem_unlikely(pushed != PUSH_DONE)) {
+        free_unpushed(p, size_class, pushed);
+    }
+}
+
+static HAKMEM_NOINLINE void free_past_cache(void *p) {
+    hakmem_tiny_free(p);
 }
 
 void hakmem_free(void *p) {
@@ -63,6 +77,8 @@ void hakmem_free(void *p) {
     uint32_t size_class = slot_class(&arena_chunk_of(p)->info[arena_slot_of(p)]);
     if (BLOCK_CACHE && hakmem_likely(size_class < HAKMEM_CACHE_CLASSES)) {
         free_cached(p, size_class);
+    } else if (BLOCK_CACHE) {
+        free_past_cache(p);
     } else {
         hakmem_tiny_free(p);
     }

@@ -45,6 +45,17 @@ void *hakmem_malloc(size_t size) {
     return large_block(size, 1, false);
 }
 
+void *hakmem_malloc_16(size_t size) {
+    if (BLOCK_CACHE && hakmem_likely(size <= CLASS_TABLE_MAX)) {
+        void *block = cache_pop(&hakmem_thread_heap->cache, size_class_by_sixteens[(size + 15) / 16]);
+        if (hakmem_likely(block != NULL)) {
+            stat_add(HAKMEM_COUNT_DIRECT_HITS, 1);
+            return counted(block);
+        }
+    }
+    return hakmem_malloc(size > 8 ? size : 16);
+}
+
 void *hakmem_calloc(size_t count, size_t size) {
     size_t total;
     if (__builtin_mul_overflow(count, size, &total)) {

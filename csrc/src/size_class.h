@@ -38,6 +38,17 @@ static const uint8_t size_class_by_words[CLASS_TABLE_MAX / 8 + 1] = {
     CLASS_EACH_(CLASS_TIMES_8_, 32),
 };
 
+/* The same by 16 B, and from 16 B on, as C's malloc promises the alignment of max_align_t. */
+#define CLASS_ODD_(c) (c) + 1, (c) + 3, (c) + 5, (c) + 7
+static const uint8_t size_class_by_sixteens[CLASS_TABLE_MAX / 16 + 1] = {
+    1,
+    CLASS_ODD_(0),
+    CLASS_ODD_(8),
+    CLASS_TIMES_1(16),
+    CLASS_EACH_(CLASS_TIMES_2_, 24),
+    CLASS_EACH_(CLASS_TIMES_4_, 32),
+};
+
 /* The class of a size from 0 to CLASS_MEDIUM_MAX; 0 counts as 1. */
 HAKMEM_INLINE uint32_t size_class_of(size_t size) {
     if (hakmem_likely(size <= CLASS_TABLE_MAX)) {

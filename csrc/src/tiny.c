@@ -16,6 +16,11 @@ HAKMEM_COLD void hakmem_cache_tick(void) {
     tick(hakmem_thread_heap);
 }
 
+HAKMEM_COLD void *hakmem_cache_tick_with(void *block) {
+    hakmem_cache_tick();
+    return block;
+}
+
 /* An allocation that passed the cache by counts as `calls` of those that do not. */
 static void count_down(hakmem_tiny_heap_t *heap, uint32_t calls) {
     if (heap->cache.countdown > calls) {

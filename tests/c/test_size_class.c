@@ -13,6 +13,9 @@ int main(void) {
         CHECK_EQ(hakmem_class_of(size), c);
         CHECK_EQ(hakmem_class_bytes(c), bytes);
         CHECK_EQ(size_class_is_medium(c), size > HAKMEM_TINY_MAX);
+        if (size <= CLASS_TABLE_MAX) { /* malloc's table: aligned to 16 from the first byte on */
+            CHECK_EQ(size_class_by_sixteens[(size + 15) / 16], size_class_of(size > 8 ? size_class_round_c(size) : 16));
+        }
         if (size != 0 && size % 16 == 0) { /* what rounding for an alignment relies on */
             for (size_t align = 16; size % align == 0; align *= 2) {
                 CHECK_EQ(bytes % align, 0);
