@@ -133,6 +133,14 @@ mod tests {
     }
 
     #[test]
+    fn a_size_gets_the_smallest_class_that_fits() {
+        for size in (1..=MEDIUM_MAX).step_by(if cfg!(miri) { 97 } else { 1 }) {
+            let class = class_of(size);
+            assert!(class == 0 || class_bytes(class - 1) < size, "{size} in class {class}");
+        }
+    }
+
+    #[test]
     fn rounding_to_the_alignment_aligns_every_block() {
         for shift in 0..=16 {
             let align = 1 << shift;

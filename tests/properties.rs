@@ -10,6 +10,9 @@ use proptest::prelude::*;
 #[global_allocator]
 static GLOBAL: Hakmem = Hakmem::new();
 
+/// Largest block that has a class.
+const MEDIUM_MAX: usize = 65536;
+
 /// Sizes near a class's edge are as likely as others.
 fn size() -> impl Strategy<Value = usize> {
     prop_oneof![
@@ -53,10 +56,13 @@ impl Block {
         self.layout = Layout::from_size_align(size, self.layout.align()).unwrap();
     }
 
-    fn is_sound(&self) -> bool {
+    fn usable(&self) -> usize {
         // SAFETY: the block is in use.
-        let usable = unsafe { usable_size(self.start) };
-        !self.start.is_null() && self.start as usize % self.layout.align() == 0 && usable >= self.layout.size()
+        unsafe { usable_size(self.start) }
+    }
+
+    fn is_sound(&self) -> bool {
+        !self.start.is_null() && self.start as usize % self.layout.align() == 0 && self.usable() >= self.layout.size()
     }
 }
 
@@ -123,6 +129,53 @@ proptest! {
             // What is new has no value yet; give it one.
             block.bytes()[kept..].fill(seed);
             seed = seed.wrapping_add(1);
+        }
+    }
+
+    /// A sized free takes the block's class from its layout, so that it must be in that class after any resizing as well.
+    #[test]
+    fn a_resized_block_is_where_its_new_layout_would_be_served(first in layout(), sizes in vec(size(), 1..12)) {
+        let mut block = Block::new(first);
+        for size in sizes {
+            block.resize(size);
+            let fresh = Block::new(block.layout);
+            // Above, mappings and runs of several lengths serve the same size.
+            if fresh.usable() <= MEDIUM_MAX {
+                prop_assert_eq!(block.usable(), fresh.usable(), "{:?} at {:?}", block.layout, block.start);
+            } else {
+                prop_assert!(block.usable() > MEDIUM_MAX, "{:?} at {:?}", block.layout, block.start);
+            }
+        }
+    }
+
+    #[test]
+    fn a_larger_size_is_served_no_smaller_and_at_most_an_eighth_is_wasted(layout in layout(), more in 0..300_usize) {
+        let block = Block::new(layout);
+        let larger = Block::new(Layout::from_size_align(layout.size() + more, layout.align()).unwrap());
+        let rounded = layout.pad_to_align().size();
+        if rounded <= MEDIUM_MAX {
+            prop_assert!(block.usable() <= larger.usable());
+            // Steps of 8 B up to 128 B, then eight classes per doubling.
+            prop_assert!(block.usable() - rounded <= (rounded / 8).max(7), "{:?} in {}", layout, block.usable());
+        }
+    }
+
+    /// A block of one layout may lie where one of another has been.
+    #[test]
+    fn zeroed_blocks_are_zero_whatever_was_there(
+        dirty in vec(layout(), 1..20), zeroed in vec(layout(), 1..20), purge in any::<bool>()
+    ) {
+        for block in &mut dirty.into_iter().map(Block::new).collect::<Vec<_>>() {
+            block.bytes().fill(0xa5);
+        }
+        if purge {
+            hakmem_alloc::purge();
+        }
+        for layout in zeroed {
+            let mut block = Block::zeroed(layout);
+            prop_assert!(block.is_sound());
+            let other = block.bytes().iter().position(|&byte| byte != 0);
+            prop_assert_eq!(other, None, "{:?}", layout);
         }
     }
 
