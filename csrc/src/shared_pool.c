@@ -213,10 +213,10 @@ static void snapshot(hakmem_chunk_t *chunk, from_t from, uint64_t bits[CHUNK_WOR
     }
 }
 
-typedef enum { SEARCH_FOUND, SEARCH_NONE, SEARCH_FAILED } search_t;
+typedef enum { SEARCH_FOUND, SEARCH_NONE, SEARCH_LOST, SEARCH_REFUSED } search_t;
 
 /* First fit by address: what is packed low leaves whole chunks to give back. SEARCH_NONE: there is no such run;
- * SEARCH_FAILED: there is, or was, but it could not be had. */
+ * SEARCH_LOST: there was one, which another thread took; SEARCH_REFUSED: there is, but the system gives no memory. */
 static search_t claim_in_chunk(hakmem_chunk_t *chunk, from_t from, uint32_t length, uint32_t align, hakmem_run_t *run) {
     uint64_t bits[CHUNK_WORDS];
     snapshot(chunk, from, bits);
@@ -236,9 +236,9 @@ static search_t claim_in_chunk(hakmem_chunk_t *chunk, from_t from, uint32_t leng
         case CLAIM_DONE:
             return SEARCH_FOUND;
         case CLAIM_REFUSED: /* what lies higher would be refused as well */
-            return SEARCH_FAILED;
+            return SEARCH_REFUSED;
         case CLAIM_LOST:
-            none = SEARCH_FAILED;
+            none = SEARCH_LOST;
             snapshot(chunk, from, bits);
             slot += align;
         }
@@ -247,7 +247,9 @@ static search_t claim_in_chunk(hakmem_chunk_t *chunk, from_t from, uint32_t leng
 
 /* Acquire --------------------------------------------------------------------------------------------------------- */
 
-static bool claim_from(from_t from, uint32_t length, uint32_t align, hakmem_run_t *run) {
+/* SEARCH_FOUND, SEARCH_REFUSED if a chunk had such a run without memory, or SEARCH_NONE. */
+static search_t claim_from(from_t from, uint32_t length, uint32_t align, hakmem_run_t *run) {
+    search_t found = SEARCH_NONE;
     for (hakmem_chunk_t *chunk = next_available(0); chunk != NULL; chunk = next_available(chunk->index + 1)) {
         if (atomic_load_explicit(&chunk->run_limit, memory_order_relaxed) <= length) {
             continue;
@@ -265,29 +267,34 @@ static bool claim_from(from_t from, uint32_t length, uint32_t align, hakmem_run_
             }
         }
         if (result == SEARCH_FOUND) {
-            return true;
+            return result;
+        }
+        if (result == SEARCH_REFUSED) {
+            found = result;
         }
     }
-    return false;
+    return found;
 }
 
 static bool acquire_once(uint32_t length, uint32_t align, hakmem_run_t *run) {
     unsigned long locks = hakmem_lock_stats_taken();
     if (atomic_load_explicit(&dirty_slots, memory_order_relaxed) >= (int64_t)length &&
-        claim_from(FROM_EMPTY, length, align, run)) {
+        claim_from(FROM_EMPTY, length, align, run) == SEARCH_FOUND) {
         hakmem_lock_stats_acquired(HAKMEM_STAGE_EMPTY, locks);
         return true;
     }
-    if (claim_from(FROM_USED, length, align, run)) {
+    if (claim_from(FROM_USED, length, align, run) == SEARCH_FOUND) {
         hakmem_lock_stats_acquired(HAKMEM_STAGE_RELEASED, locks);
         return true;
     }
-    if (claim_from(FROM_ANY, length, align, run)) {
+    search_t found = claim_from(FROM_ANY, length, align, run);
+    if (found == SEARCH_FOUND) {
         hakmem_lock_stats_acquired(HAKMEM_STAGE_UNUSED, locks);
         return true;
     }
-    /* A new chunk may be emptied by others before we get to it; more than a few rounds of that means something else. */
-    for (int tries = 0; tries < 8; tries++) {
+    /* A new chunk may be emptied by others before we get to it; more than a few rounds of that means something else.
+     * Where the system refused memory for a run, it would for a new chunk's, whose head makes it worse. */
+    for (int tries = 0; found != SEARCH_REFUSED && tries < 8; tries++) {
         /* With an alignment, slots up to the first multiple are lost to the head. */
         uint32_t least = length + (align > HEAD_SLOTS ? align - HEAD_SLOTS : 0);
         hakmem_chunk_t *chunk = hakmem_arena_add_chunk(least);
@@ -296,7 +303,8 @@ static bool acquire_once(uint32_t length, uint32_t align, hakmem_run_t *run) {
         }
         set_available(chunk);
         HAKMEM_TRACE("SP_ACQUIRE_STAGE3", chunk, chunk->slots);
-        if (claim_in_chunk(chunk, FROM_ANY, length, align, run) == SEARCH_FOUND) {
+        found = claim_in_chunk(chunk, FROM_ANY, length, align, run);
+        if (found == SEARCH_FOUND) {
             hakmem_lock_stats_acquired(HAKMEM_STAGE_CHUNK, locks);
             return true;
         }

@@ -240,6 +240,38 @@ static void under_limit(long mib, long size) {
     CHECK_EQ(stats.live_blocks, 0);
 }
 
+/* Bytes that count for RLIMIT_DATA. */
+static size_t data_bytes(void) {
+    unsigned long pages = 0;
+    FILE *file = fopen("/proc/self/statm", "r");
+    if (file != NULL) {
+        CHECK_EQ(fscanf(file, "%*u %*u %*u %*u %*u %lu", &pages), 1);
+        fclose(file);
+    }
+    return pages * hakmem_os_page_size();
+}
+
+/* A run that is refused takes nothing from what is left for others, however often it is asked for. */
+static void refused_runs(long mib, long times) {
+    hakmem_free(hakmem_malloc(100));
+    size_t most = data_bytes() + ((size_t)mib << 20);
+    struct rlimit limit = {most, most};
+    CHECK_EQ(setrlimit(RLIMIT_DATA, &limit), 0);
+    for (long i = 0; i < times; i++) {
+        errno = 0;
+        void *p = hakmem_malloc(14 * MIB);
+        if (i == 0 && p != NULL) {
+            return; /* Linux before 4.7, and other systems, count no mappings for this limit */
+        }
+        CHECK(p == NULL);
+        CHECK_EQ(errno, ENOMEM);
+    }
+    void *p = hakmem_malloc(8 * MIB);
+    CHECK(p != NULL);
+    fill(p, 8 * MIB, 1);
+    hakmem_free(p);
+}
+
 int main(void) {
     test_sweep(1);
     test_sweep(1000000);
@@ -253,5 +285,7 @@ int main(void) {
             in_child(under_limit, limits[i], sizes[k]);
         }
     }
+    in_child(refused_runs, 12, 1);
+    in_child(refused_runs, 12, 20);
     return 0;
 }
