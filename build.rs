@@ -22,6 +22,7 @@ const SOURCES: &[&str] = &[
     "large.c",
     "lock.c",
     "malloc.c",
+    "memcheck.c",
     "meta.c",
     "notice.c",
     "options.c",
@@ -49,7 +50,7 @@ struct Switch {
 
 const BOOL: &[&str] = &["0", "1"];
 
-fn switches() -> [Switch; 7] {
+fn switches() -> [Switch; 8] {
     let release = match env::var("PROFILE").as_deref() {
         Ok("debug") => "0",
         _ => "1",
@@ -61,6 +62,7 @@ fn switches() -> [Switch; 7] {
         Switch { name: "HAKMEM_USE_BLOCK_CACHE", values: BOOL, default: "1" },
         Switch { name: "HAKMEM_BUILD_RELEASE", values: BOOL, default: release },
         Switch { name: "HAKMEM_STATS", values: BOOL, default: "0" },
+        Switch { name: "HAKMEM_VALGRIND", values: BOOL, default: "0" },
         Switch { name: "HAKMEM_DIRECT_PAGES", values: &["129", "65"], default: "129" },
     ]
 }
@@ -76,12 +78,13 @@ fn value_of(switch: &Switch) -> String {
     value
 }
 
-/// The inlined path is the block cache's; it needs a thread-local cell, hence `std`, and neither counts nor asserts.
+/// The inlined path is the block cache's; it needs a thread-local cell, hence `std`, and neither counts nor asserts nor
+/// tells a memory checker.
 fn choose_fast_path() {
     let wanted = value_of(&Switch { name: "HAKMEM_USE_RUST_FAST_PATH", values: BOOL, default: "1" }) == "1";
     let possible = switches().iter().all(|switch| match switch.name {
         "HAKMEM_USE_BLOCK_CACHE" | "HAKMEM_BUILD_RELEASE" => value_of(switch) == "1",
-        "HAKMEM_STATS" => value_of(switch) == "0",
+        "HAKMEM_STATS" | "HAKMEM_VALGRIND" => value_of(switch) == "0",
         _ => true,
     });
     if wanted && possible && env::var_os("CARGO_FEATURE_STD").is_some() {

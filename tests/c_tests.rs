@@ -25,34 +25,44 @@ const SIGSEGV: i32 = 11;
 /// A program that takes longer hangs. Sanitizers and valgrind are slow.
 const LIMIT: Duration = Duration::from_secs(300);
 
-const SWITCHES: [(&str, &str); 7] = [
+const SWITCHES: [(&str, &str); 8] = [
     ("HAKMEM_USE_DIRECT_CACHE", "1"),
     ("HAKMEM_USE_DUAL_LISTS", "1"),
     ("HAKMEM_USE_BRANCH_HINTS", "1"),
     ("HAKMEM_USE_BLOCK_CACHE", "1"),
     ("HAKMEM_BUILD_RELEASE", "0"),
     ("HAKMEM_STATS", "0"),
+    ("HAKMEM_VALGRIND", "0"),
     ("HAKMEM_DIRECT_PAGES", "129"),
 ];
 
-/// A configuration of the core: its definitions, in order.
+/// A configuration of the core: its definitions, in order, and further flags of the compiler.
 #[derive(Clone, Hash, PartialEq, Eq)]
-struct Config(Vec<(String, String)>);
+struct Config {
+    definitions: Vec<(String, String)>,
+    flags: Vec<String>,
+}
 
 impl Config {
     fn from_environment() -> Self {
         let value = |name, default: &str| env::var(name).unwrap_or_else(|_| default.to_owned());
-        Self(SWITCHES.map(|(name, default)| (name.to_owned(), value(name, default))).to_vec())
+        let definitions = SWITCHES.map(|(name, default)| (name.to_owned(), value(name, default))).to_vec();
+        Self { definitions, flags: words("HAKMEM_TEST_CFLAGS") }
     }
 
     fn with(mut self, name: &str, value: &str) -> Self {
-        self.0.retain(|(old, _)| old != name);
-        self.0.push((name.to_owned(), value.to_owned()));
+        self.definitions.retain(|(old, _)| old != name);
+        self.definitions.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    fn with_flag(mut self, flag: &str) -> Self {
+        self.flags.push(flag.to_owned());
         self
     }
 
     fn get(&self, name: &str) -> &str {
-        self.0.iter().find(|(have, _)| have == name).map_or("", |(_, value)| value)
+        self.definitions.iter().find(|(have, _)| have == name).map_or("", |(_, value)| value)
     }
 
     fn is_debug(&self) -> bool {
@@ -62,7 +72,7 @@ impl Config {
     /// Where this configuration's objects and programs go.
     fn directory(&self) -> PathBuf {
         let mut hasher = DefaultHasher::new();
-        (self, compiler(), extra_flags()).hash(&mut hasher);
+        (self, compiler()).hash(&mut hasher);
         Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("c_tests-{:016x}", hasher.finish()))
     }
 
@@ -71,7 +81,7 @@ impl Config {
         let mut command = Command::new(compiler());
         command.args(["-std=c11", "-O2", "-g", "-pthread", "-Wall", "-Wextra", "-Werror", "-fvisibility=hidden"]);
         command.arg("-I").arg(root.join("csrc/include")).arg("-I").arg(root.join("csrc/src"));
-        command.args(self.0.iter().map(|(name, value)| format!("-D{name}={value}"))).args(extra_flags());
+        command.args(self.definitions.iter().map(|(name, value)| format!("-D{name}={value}"))).args(&self.flags);
         command
     }
 
@@ -130,10 +140,6 @@ fn words(name: &str) -> Vec<String> {
     env::var(name).unwrap_or_default().split_whitespace().map(str::to_owned).collect()
 }
 
-fn extra_flags() -> Vec<String> {
-    words("HAKMEM_TEST_CFLAGS")
-}
-
 /// The tool that the programs run under, if the caller names one.
 fn tool() -> String {
     env::var("HAKMEM_TEST_SANITIZER").unwrap_or_default()
@@ -171,6 +177,10 @@ impl Run {
 
 fn run(program: &Path, arguments: &[&str], environment: &[(&str, &str)]) -> Run {
     let runner = words("HAKMEM_TEST_RUNNER");
+    run_under(&runner.iter().map(String::as_str).collect::<Vec<_>>(), program, arguments, environment)
+}
+
+fn run_under(runner: &[&str], program: &Path, arguments: &[&str], environment: &[(&str, &str)]) -> Run {
     let mut command = match runner.split_first() {
         Some((tool, its_arguments)) => {
             let mut command = Command::new(tool);
@@ -226,7 +236,8 @@ macro_rules! passing {
         /// Every C program is run by some test of this file.
         #[test]
         fn no_program_is_left_out() {
-            let run_apart = ["test_trace", "test_lock_stats", "test_misuse", "test_crash_handler"];
+            let run_apart =
+                ["test_trace", "test_lock_stats", "test_misuse", "test_crash_handler", "test_memcheck"];
             for file in files_in("tests/c", ".c") {
                 let name = file.file_stem().unwrap().to_str().unwrap();
                 assert!([$(stringify!($name)),* $(, stringify!($beneath))*].contains(&name) || run_apart.contains(&name), "nothing runs {name}");
@@ -411,5 +422,110 @@ fn test_crash_handler() {
             assert_eq!(second, "previous handler\n", "{mode}");
             assert_eq!(run.status.code(), Some(42), "{mode}");
         }
+    }
+}
+
+/// What `tests/c/test_memcheck.c` can do with memory that it does not hold, and what valgrind says of the address.
+const USES_AFTER_FREE: [(&str, &str); 16] = [
+    ("tiny-first", "0 bytes inside a block of size 48 free'd"),
+    ("tiny-middle", "24 bytes inside a block of size 48 free'd"),
+    ("medium", "20,000 bytes inside a block of size 40,960 free'd"),
+    ("cached-first", "0 bytes inside a block of size 48 free'd"),
+    ("cached-middle", "a recently re-allocated block of size 48"), // the next one; valgrind looks at live ones first
+    ("remotely-freed", "0 bytes inside a block of size 48 free'd"),
+    ("left-behind", "0 bytes inside a block of size 48 free'd"),
+    ("run", "100,000 bytes inside a block of size 262,144 free'd"),
+    ("run-purged", "0 bytes inside a block of size 262,144 free'd"),
+    ("run-shrunk", ""),
+    ("huge", "1,048,576 bytes inside a block of size 17,825,792 free'd"),
+    ("moved", "0 bytes inside a block of size 112 free'd"),
+    ("run-moved", "64 bytes inside a block of size 262,144 free'd"),
+    ("huge-moved", "0 bytes inside a block of size 17,825,792 free'd"),
+    ("reused", ""),
+    ("never-given", "0 bytes after a block of size 48 alloc'd"),
+];
+
+/// Whether the tools that the caller has set leave room for this one; if not, says so.
+fn goes_with_caller(name: &str) -> bool {
+    let fits = tool().is_empty() || tool() == name;
+    if !fits {
+        println!("skipped under {}: the test of reports by {name}", tool());
+    }
+    fits
+}
+
+/// Runs test_memcheck in every mode, to read and to write: each run must end with the tool's exit status, and its
+/// output must satisfy `is_right(output, mode's text, "READ" or "WRITE")`. The correct program must get no report.
+fn reports_every_use(
+    config: &Config,
+    runner: &[&str],
+    environment: &[(&str, &str)],
+    status: i32,
+    is_right: impl Fn(&str, &str, &str) -> bool,
+) {
+    let program = config.program("test_memcheck");
+    for (mode, text) in USES_AFTER_FREE {
+        for (arguments, access) in [(&[mode][..], "READ"), (&[mode, "write"], "WRITE")] {
+            let run = run_under(runner, &program, arguments, environment);
+            let said = format!("{}{}", run.stdout, run.stderr);
+            if said == "not here\n" {
+                continue; // what this mode shows does not exist with these switches
+            }
+            assert_eq!(run.status.code(), Some(status), "{arguments:?}: {said}");
+            assert!(is_right(&said, text, access), "{arguments:?}: {said}");
+        }
+    }
+    let clean = run_under(runner, &program, &["clean"], environment);
+    assert!(clean.status.success() && clean.stderr.is_empty(), "clean: {}\n{}", clean.status, clean.stderr);
+}
+
+#[test]
+fn address_sanitizer_reports_use_after_free() {
+    if goes_with_caller("address") {
+        let config = Config::from_environment().with("HAKMEM_VALGRIND", "0").with_flag("-fsanitize=address");
+        reports_every_use(&config, &[], &[("ASAN_OPTIONS", "exitcode=23")], 23, |said, _, access| {
+            said.contains("AddressSanitizer: use-after-poison") && said.contains(&format!("{access} of size 8"))
+        });
+    }
+}
+
+#[test]
+fn valgrind_reports_use_after_free() {
+    if Command::new("valgrind").arg("--version").output().is_err() {
+        println!(
+            "skipped: valgrind_reports_use_after_free (valgrind is not installed; Debian: apt-get install valgrind)"
+        );
+    } else if goes_with_caller("valgrind") {
+        let config = Config::from_environment().with("HAKMEM_VALGRIND", "1");
+        let runner = ["valgrind", "--quiet", "--error-exitcode=9", "--leak-check=no", "--fair-sched=yes"];
+        let environment = [("HAKMEM_TEST_SHORT", "1")];
+        reports_every_use(&config, &runner, &environment, 9, |said, text, access| {
+            said.contains(&format!("Invalid {} of size 8", access.to_lowercase())) && said.contains(text)
+        });
+    }
+}
+
+/// A switch that is on where its tool cannot work stops the build, with a line that says what to do.
+#[test]
+fn impossible_memory_checks_do_not_compile() {
+    if !tool().is_empty() {
+        println!("skipped under {}: the flags of two tools cannot be tried with those of a third", tool());
+        return;
+    }
+    let config = Config::from_environment().with("HAKMEM_VALGRIND", "0");
+    // The compiler's own headers and no others.
+    let output = Command::new(compiler()).arg("-print-file-name=include").output().unwrap();
+    let headers = String::from_utf8(output.stdout).unwrap();
+    let bare =
+        ["-ffreestanding", "-nostdinc", "-isystem", headers.trim()].into_iter().fold(config.clone(), Config::with_flag);
+    for (config, text) in [
+        (config.clone().with("HAKMEM_VALGRIND", "1").with_flag("-fsanitize=address"), "not both"),
+        (config.clone().with("HAKMEM_OVERRIDE", "1").with_flag("-fsanitize=address"), "without the feature override"),
+        (bare.with("HAKMEM_VALGRIND", "1"), "Debian: package valgrind"),
+    ] {
+        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("csrc/src/memcheck.c");
+        let output = config.compile().arg("-fsyntax-only").arg(source).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(!output.status.success() && said.contains(text), "{said}");
     }
 }

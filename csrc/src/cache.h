@@ -17,6 +17,7 @@
 #define HAKMEM_CACHE_H
 
 #include "../include/hakmem.h"
+#include "memcheck.h"
 #include "size_class.h"
 
 enum {
@@ -78,6 +79,7 @@ HAKMEM_INLINE void *cache_pop(hakmem_cache_t *cache, uint32_t size_class) {
         if (hakmem_unlikely(--cache->countdown == 0)) {
             return hakmem_cache_tick_with(block);
         }
+        memcheck_given(block, size_class_bytes(size_class));
     }
     return block;
 }

@@ -27,6 +27,10 @@
 #ifndef HAKMEM_STATS
 #define HAKMEM_STATS 0
 #endif
+/* 1: tell valgrind which memory the program holds (memcheck.h), so that it reports the use of freed blocks. */
+#ifndef HAKMEM_VALGRIND
+#define HAKMEM_VALGRIND 0
+#endif
 /* Entries of pages_direct: 129 reach 1,024 B, 65 reach 512 B. */
 #ifndef HAKMEM_DIRECT_PAGES
 #define HAKMEM_DIRECT_PAGES 129
@@ -43,6 +47,18 @@
 /* Capacity of the node list that records mappings of their own; the nodes themselves are made on demand. */
 #ifndef HAKMEM_MAX_HUGE
 #define HAKMEM_MAX_HUGE 1048576
+#endif
+
+/* Not a switch: whether the compiler instruments for AddressSanitizer, which is then told the same. */
+#if defined(__SANITIZE_ADDRESS__)
+#define HAKMEM_ADDRESS_SANITIZER 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define HAKMEM_ADDRESS_SANITIZER 1
+#endif
+#endif
+#ifndef HAKMEM_ADDRESS_SANITIZER
+#define HAKMEM_ADDRESS_SANITIZER 0
 #endif
 
 #define HAKMEM_IS_BOOL_(x) ((x) == 0 || (x) == 1)
@@ -67,6 +83,15 @@
 #if !HAKMEM_IS_BOOL_(HAKMEM_OVERRIDE)
 #error "HAKMEM_OVERRIDE must be 0 or 1"
 #endif
+#if !HAKMEM_IS_BOOL_(HAKMEM_VALGRIND)
+#error "HAKMEM_VALGRIND must be 0 or 1"
+#endif
+#if HAKMEM_VALGRIND && HAKMEM_ADDRESS_SANITIZER
+#error "valgrind cannot run what AddressSanitizer instruments: HAKMEM_VALGRIND=1, or -fsanitize=address, not both"
+#endif
+#if HAKMEM_OVERRIDE && HAKMEM_ADDRESS_SANITIZER
+#error "AddressSanitizer brings a malloc of its own: build without the feature override"
+#endif
 #if HAKMEM_DIRECT_PAGES != 129 && HAKMEM_DIRECT_PAGES != 65
 #error "HAKMEM_DIRECT_PAGES must be 129 or 65"
 #endif
@@ -79,6 +104,7 @@ enum {
     DEBUG_BUILD = !HAKMEM_BUILD_RELEASE,
     STATS = HAKMEM_STATS,
     OVERRIDE = HAKMEM_OVERRIDE,
+    MEMCHECK = HAKMEM_VALGRIND || HAKMEM_ADDRESS_SANITIZER,
     DIRECT_PAGES = HAKMEM_DIRECT_PAGES,
     DIRECT_MAX = (HAKMEM_DIRECT_PAGES - 1) * 8, /* largest size, in bytes, that pages_direct serves */
     MAX_CHUNKS = HAKMEM_MAX_CHUNKS,

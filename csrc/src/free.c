@@ -3,11 +3,13 @@
 #include "huge.h"
 #include "large.h"
 
-/* A counting build keeps the live bytes; large blocks are counted in large.c. */
-static void count_free(void *p) {
+/* What a counting build and one for a memory checker want to know of every free; of large blocks large.c tells them. */
+HAKMEM_INLINE void note_free(void *p) {
     hakmem_slot_info_t *info = &arena_chunk_of(p)->info[arena_slot_of(p)];
-    if (slot_class(info) < CLASS_COUNT) {
-        stat_live(-(int64_t)size_class_bytes(slot_class(info)));
+    if ((STATS || MEMCHECK) && slot_class(info) < CLASS_COUNT) {
+        size_t bytes = size_class_bytes(slot_class(info));
+        stat_live(-(int64_t)bytes);
+        memcheck_freed(p, bytes);
     }
 }
 
@@ -17,9 +19,7 @@ static HAKMEM_NOINLINE void free_elsewhere(void *p) {
         return;
     }
     if (hakmem_arena_contains_slow(p)) {
-        if (STATS) {
-            count_free(p);
-        }
+        note_free(p);
         hakmem_tiny_free(p);
     } else {
         hakmem_huge_free(p);
@@ -71,9 +71,7 @@ void hakmem_free(void *p) {
         free_elsewhere(p);
         return;
     }
-    if (STATS) {
-        count_free(p);
-    }
+    note_free(p);
     uint32_t size_class = slot_class(&arena_chunk_of(p)->info[arena_slot_of(p)]);
     if (BLOCK_CACHE && hakmem_likely(size_class < HAKMEM_CACHE_CLASSES)) {
         free_cached(p, size_class);
@@ -89,9 +87,7 @@ void hakmem_free_tiny(void *p, uint32_t size_class) {
         free_elsewhere(p);
         return;
     }
-    if (STATS) {
-        count_free(p);
-    }
+    note_free(p);
     if (BLOCK_CACHE) {
         HAKMEM_ASSERT(slot_class(&arena_chunk_of(p)->info[arena_slot_of(p)]) == size_class);
         free_cached(p, size_class);

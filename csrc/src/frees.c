@@ -130,7 +130,7 @@ static size_t flush_blocks(void **blocks, size_t n, uint32_t size_class) {
             if (((uintptr_t)block & (SLOT_BYTES - 1)) >= made || !begins_block_of(block, size_class)) {
                 hakmem_invalid_free(block);
             }
-            block->next = first;
+            block_set_next(block, first);
             first = block;
             length++;
             done++;

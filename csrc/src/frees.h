@@ -48,7 +48,7 @@ HAKMEM_INLINE void tiny_return_chain(hakmem_tiny_page_t *page, hakmem_block_t *f
     uint32_t left;
     stat_add(HAKMEM_COUNT_LOCAL_FREES, n);
     if (DUAL_LISTS) {
-        last->next = page->local_free;
+        block_set_next(last, page->local_free);
         page->local_free = first;
         left = page_used(page) - n;
         page_set_used(page, left);

@@ -4,6 +4,7 @@
 #include "fatal.h"
 #include "idle.h"
 #include "lock.h"
+#include "memcheck.h"
 #include "meta.h"
 #include "os.h"
 #include "stats.h"
@@ -132,6 +133,16 @@ static void count(int64_t blocks, int64_t bytes) {
     stat_live(bytes);
 }
 
+HAKMEM_INLINE void checker_given(void *p, size_t bytes) {
+    memcheck_given(p, bytes);
+    memcheck_roots(p, bytes);
+}
+
+HAKMEM_INLINE void checker_freed(void *p, size_t bytes) {
+    memcheck_no_roots(p, bytes);
+    memcheck_freed(p, bytes);
+}
+
 /* Rounded up to whole system pages; 0 if that is more than an object may have. */
 static size_t mapping_bytes(size_t size) {
     size_t page = hakmem_os_page_size();
@@ -175,6 +186,9 @@ void *hakmem_huge_malloc(size_t size, size_t align, bool *zero) {
     if (node == NULL) {
         return NULL;
     }
+    if (again) {
+        memcheck_open(old.start, old.bytes);
+    }
     if (again && old.bytes < bytes) {
         void *fitted = hakmem_os_remap(old.start, old.bytes, bytes, true);
         again = fitted != NULL;
@@ -195,6 +209,9 @@ void *hakmem_huge_malloc(size_t size, size_t align, bool *zero) {
         *node = (node_t){NULL, fresh, bytes, bytes >= HUGE_PAGES_FROM && !huge_pages};
     }
     void *p = node->start;
+    if (MEMCHECK && p != NULL) {
+        checker_given(p, node->bytes);
+    }
     hakmem_lock(HAKMEM_LOCK_HUGE);
     if (p == NULL) {
         put_node(node);
@@ -226,6 +243,7 @@ void hakmem_huge_free(void *p) {
         hakmem_lock(HAKMEM_LOCK_HUGE);
         dense = touched;
     }
+    checker_freed(p, bytes);
     bool kept = hakmem_idle_keep(p, bytes, hakmem_huge_bytes());
     hakmem_unlock(HAKMEM_LOCK_HUGE);
     if (!kept) {
@@ -245,6 +263,21 @@ size_t hakmem_huge_usable(const void *p) {
     return bytes;
 }
 
+/* Resizes a block that is in no table meanwhile. For a memory checker it ends, and another begins with its contents:
+ * once it has moved, the old place may be anyone's. */
+static void *remap_block(void *p, size_t old_bytes, size_t bytes, bool may_move) {
+    checker_freed(p, old_bytes);
+    memcheck_open(p, old_bytes);
+    void *moved = hakmem_os_remap(p, old_bytes, bytes, may_move);
+    if (MEMCHECK) {
+        void *block = moved != NULL ? moved : p;
+        size_t has = moved != NULL ? bytes : old_bytes;
+        checker_given(block, has);
+        memcheck_defined(block, has);
+    }
+    return moved;
+}
+
 void *hakmem_huge_resize(void *p, size_t size, bool may_move) {
     size_t bytes = mapping_bytes(size);
     if (bytes == 0) {
@@ -259,7 +292,7 @@ void *hakmem_huge_resize(void *p, size_t size, bool may_move) {
         return NULL;
     }
     hakmem_unlock(HAKMEM_LOCK_HUGE);
-    void *moved = bytes == node->bytes ? p : hakmem_os_remap(p, node->bytes, bytes, may_move);
+    void *moved = bytes == node->bytes ? p : remap_block(p, node->bytes, bytes, may_move);
     hakmem_lock(HAKMEM_LOCK_HUGE);
     if (moved != NULL) {
         count(0, (int64_t)bytes - (int64_t)node->bytes);
@@ -285,6 +318,8 @@ void *hakmem_huge_adopt(void *range, size_t bytes) {
         put_node(node);
     } else {
         *node = (node_t){NULL, moved, bytes, false};
+        checker_given(moved, bytes);
+        memcheck_defined(moved, bytes);
         forget_freed(moved);
         insert(node);
         count(1, (int64_t)bytes);

@@ -33,6 +33,7 @@ void *hakmem_large_malloc(size_t size, size_t align, bool *zero) {
     owner_store(info, OWNER_LARGE);
     stat_live((int64_t)run.length << SLOT_SHIFT);
     *zero = run.zero;
+    memcheck_given(run_start(&run), (size_t)run.length << SLOT_SHIFT);
     return run_start(&run);
 }
 
@@ -54,6 +55,7 @@ void hakmem_large_free(void *p) {
         hakmem_double_free(p);
     }
     stat_live(-((int64_t)length << SLOT_SHIFT));
+    memcheck_freed(p, (size_t)length << SLOT_SHIFT);
     hakmem_pool_release(arena_chunk_of(p), arena_slot_of(p), length);
     tick();
 }
@@ -92,6 +94,9 @@ bool hakmem_large_resize(void *p, size_t size) {
     }
     /* Relaxed: whoever frees the block has it from this thread. */
     atomic_store_explicit(&info->length, (uint16_t)want, memory_order_relaxed);
+    if (want != have) {
+        memcheck_resized(p, (size_t)have << SLOT_SHIFT, (size_t)want << SLOT_SHIFT);
+    }
     if (want < have) {
         hakmem_pool_release(run.chunk, run.slot + want, have - want);
     }

@@ -18,6 +18,8 @@ static HAKMEM_NOINLINE void *large_block(size_t size, size_t align, bool clear) 
     }
     if (clear && !zero) {
         memset(p, 0, size);
+    } else if (clear) {
+        memcheck_defined(p, size);
     }
     return p;
 }

@@ -8,6 +8,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "memcheck.h"
+
 #ifndef MAP_NORESERVE
 #define MAP_NORESERVE 0
 #endif
@@ -158,11 +160,13 @@ bool hakmem_os_purge(void *p, size_t size) {
     int zeroes = atomic_load_explicit(&answer, memory_order_relaxed);
     volatile char *probe = p;
     if (zeroes == UNKNOWN) {
+        memcheck_open(p, size);
         *probe = 1; /* some emulators accept the call and do nothing: see once whether the byte is gone */
     }
     bool ok = madvise(p, size, MADV_DONTNEED) == 0;
     if (ok && zeroes == UNKNOWN) {
         zeroes = *probe == 0 ? ZEROES : KEEPS;
+        memcheck_close(p, size);
         atomic_store_explicit(&answer, zeroes, memory_order_relaxed);
     }
     errno = kept;
@@ -178,6 +182,7 @@ void *hakmem_os_map(size_t size, size_t align) {
 
 void hakmem_os_unmap(void *p, size_t size) {
     int kept = errno;
+    memcheck_open(p, size);
     unmap(p, size);
     errno = kept;
 }

@@ -22,6 +22,7 @@ void hakmem_page_init(hakmem_tiny_page_t *page, uint32_t size_class, char *start
     page->divisor = UINT64_MAX / size + 1; /* for a power of two UINT64_MAX / size is one below 2^64 / size */
     page->pending_next = NULL;
     page->start = start;
+    memcheck_close(start, bytes);
     /* Relaxed, both: the page is published with its blocks, by whatever the program uses to pass them on; a pusher that
      * follows page->heap has gone through the acquire of its own CAS on thread_free. */
     atomic_store_explicit(&page->heap, heap, memory_order_relaxed);
@@ -39,14 +40,14 @@ bool hakmem_page_extend(hakmem_tiny_page_t *page) {
     char *first = page->start + page->capacity * size;
     char *last = first + (n - 1) * size;
     for (char *p = first; p < last; p += size) {
-        ((hakmem_block_t *)(void *)p)->next = (hakmem_block_t *)(void *)(p + size);
+        block_set_next((hakmem_block_t *)(void *)p, (hakmem_block_t *)(void *)(p + size));
     }
     hakmem_block_t *head = (hakmem_block_t *)(void *)first;
     hakmem_block_t *tail = (hakmem_block_t *)(void *)last;
     page->capacity += n;
     if (DUAL_LISTS) {
         HAKMEM_ASSERT(page->free == NULL);
-        tail->next = NULL;
+        block_set_next(tail, NULL);
         page->free = head;
         page->free_is_zero = page->slot_is_zero;
     } else {
@@ -68,13 +69,13 @@ static hakmem_block_t *list_tail(hakmem_block_t *head, uint32_t count, const hak
         if ((size_t)((char *)tail - page->start) >= made) {
             hakmem_invalid_free(tail);
         }
-        if (tail->next == NULL || seen == count) {
+        if (block_next(tail) == NULL || seen == count) {
             break;
         }
-        tail = tail->next;
+        tail = block_next(tail);
         seen++;
     }
-    if (seen != count || tail->next != NULL) {
+    if (seen != count || block_next(tail) != NULL) {
         hakmem_corrupted("a page's remote list does not match its count (a block freed twice?), page", page);
     }
     return tail;
@@ -93,7 +94,8 @@ void hakmem_tiny_collect_frees(hakmem_tiny_page_t *page) {
             hakmem_corrupted("more blocks came back than went out (a block freed twice?), page", page);
         }
         hakmem_block_t *head = remote_head(word, page->start);
-        list_tail(head, count, page)->next = page->local_free;
+        hakmem_block_t *tail = list_tail(head, count, page);
+        block_set_next(tail, page->local_free);
         page->local_free = head;
         page_set_used(page, used - count);
     }

@@ -97,6 +97,12 @@ HAKMEM_INLINE bool page_is_empty(const hakmem_tiny_page_t *page) {
     return remote_count(atomic_load_explicit(&page->thread_free, memory_order_acquire)) == page_used(page);
 }
 
+HAKMEM_INLINE void page_block_given(const hakmem_tiny_page_t *page, void *block) {
+    if (MEMCHECK) {
+        memcheck_given(block, page_block_size(page));
+    }
+}
+
 /* Owner only: takes a block, or returns null. */
 HAKMEM_INLINE void *page_pop(hakmem_tiny_page_t *page) {
     if (DUAL_LISTS) {
@@ -104,11 +110,16 @@ HAKMEM_INLINE void *page_pop(hakmem_tiny_page_t *page) {
         if (hakmem_unlikely(block == NULL)) {
             return NULL;
         }
-        page->free = block->next;
+        page->free = block_next(block);
         page_set_used(page, page_used(page) + 1);
+        page_block_given(page, block);
         return block;
     }
-    return remote_pop(&page->thread_free, page->start);
+    void *block = remote_pop(&page->thread_free, page->start);
+    if (block != NULL) {
+        page_block_given(page, block);
+    }
+    return block;
 }
 
 #endif

@@ -82,6 +82,7 @@ static bool reserve_region(size_t least_bytes) {
     if (base == NULL) {
         return false;
     }
+    memcheck_roots(base, bytes);
     atomic_store_explicit(&regions[count].base, (uintptr_t)base, memory_order_relaxed);
     atomic_store_explicit(&region_count, count + 1, memory_order_release);
     atomic_fetch_add_explicit(&reserved_bytes, bytes, memory_order_relaxed);

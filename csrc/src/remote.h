@@ -27,11 +27,25 @@
 #ifndef HAKMEM_REMOTE_H
 #define HAKMEM_REMOTE_H
 
+#include "memcheck.h"
 #include "stats.h"
 
 typedef struct hakmem_block_s {
     struct hakmem_block_s *next;
 } hakmem_block_t;
+
+/* The one access that the core has to blocks that are free. */
+HAKMEM_INLINE hakmem_block_t *block_next(const hakmem_block_t *block) {
+    return MEMCHECK ? hakmem_memcheck_read((void *const *)&block->next) : block->next;
+}
+
+HAKMEM_INLINE void block_set_next(hakmem_block_t *block, hakmem_block_t *next) {
+    if (MEMCHECK) {
+        hakmem_memcheck_write((void **)&block->next, next);
+    } else {
+        block->next = next;
+    }
+}
 
 typedef enum {
     PAGE_OWNED = 0,
@@ -73,7 +87,7 @@ HAKMEM_INLINE uint64_t remote_push(hakmem_thread_free_t *thread_free, char *star
     uint64_t word;
     do {
         hakmem_page_state_t state = remote_state(old);
-        last->next = remote_head(old, start);
+        block_set_next(last, remote_head(old, start));
         word = remote_pack(remote_count(old) + n, first, start, state == PAGE_PARKED ? PAGE_NOTIFIED : state);
         stat_atomic();
         /* Release: pairs with the acquire in remote_take and remote_pop; they read the links and the program's last
@@ -109,7 +123,7 @@ HAKMEM_INLINE hakmem_block_t *remote_pop(hakmem_thread_free_t *thread_free, char
             return NULL;
         }
         /* Nobody else takes, so `head` cannot leave the list between this read and the CAS. */
-        uint64_t word = remote_pack(remote_count(old) - 1, head->next, start, remote_state(old));
+        uint64_t word = remote_pack(remote_count(old) - 1, block_next(head), start, remote_state(old));
         stat_atomic();
         /* Acquire on failure as on the first load. No release: a pop writes no block that others read. It continues
          * the release sequence of the pushes below it, being a read-modify-write. */

@@ -81,7 +81,7 @@ HAKMEM_NOINLINE void *hakmem_tiny_malloc_uncached(hakmem_tiny_heap_t *heap, size
     hakmem_cache_missed(&heap->cache, &heap->books, size_class);
     count_down(heap, 1);
     void *block = hakmem_tiny_malloc_direct(heap, size);
-    if (DUAL_LISTS && block != NULL) {
+    if (DUAL_LISTS && !MEMCHECK && block != NULL) { /* a checker would take what is popped for given */
         refill(heap, size_class);
     }
     return block;
@@ -104,6 +104,7 @@ void *hakmem_tiny_calloc(hakmem_tiny_heap_t *heap, size_t size) {
     hakmem_tiny_page_t *page = hakmem_tiny_ptr_to_page(block);
     if (DUAL_LISTS && hakmem_tiny_is_local_page(page) && page->free_is_zero) {
         *(hakmem_block_t *)block = (hakmem_block_t){NULL}; /* the link is all that was ever written */
+        memcheck_defined(block, size);
     } else {
         memset(block, 0, size);
     }

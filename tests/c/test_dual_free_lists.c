@@ -8,7 +8,7 @@
 
 static uint32_t length_of(const hakmem_block_t *list) {
     uint32_t n = 0;
-    for (; list != NULL; list = list->next) {
+    for (; list != NULL; list = block_next(list)) {
         n++;
     }
     return n;
@@ -16,7 +16,7 @@ static uint32_t length_of(const hakmem_block_t *list) {
 
 static bool is_on(const hakmem_block_t *list, const void *p) {
     while (list != NULL && list != p) {
-        list = list->next;
+        list = block_next(list);
     }
     return list != NULL;
 }
@@ -70,7 +70,7 @@ static void test_local(void) {
     } else {
         CHECK(page->free == NULL);
         CHECK_PTR(page->local_free, blocks[1]);
-        CHECK_PTR(page->local_free->next, blocks[0]);
+        CHECK_PTR(block_next(page->local_free), blocks[0]);
         CHECK_EQ(remote_count(page->thread_free), 0);
         /* The next allocation finds `free` empty and migrates all of local_free. */
         CHECK_PTR(hakmem_malloc(SIZE), blocks[1]);
