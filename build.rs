@@ -78,6 +78,11 @@ fn value_of(switch: &Switch) -> String {
     value
 }
 
+/// Whether the program is built with `-Zsanitizer=address` (or whatever rustc will call it).
+fn is_address_sanitized() -> bool {
+    env::var("CARGO_CFG_SANITIZE").is_ok_and(|names| names.split(',').any(|name| name == "address"))
+}
+
 /// The inlined path is the block cache's; it needs a thread-local cell, hence `std`, and neither counts nor asserts nor
 /// tells a memory checker.
 fn choose_fast_path() {
@@ -87,7 +92,7 @@ fn choose_fast_path() {
         "HAKMEM_STATS" | "HAKMEM_VALGRIND" => value_of(switch) == "0",
         _ => true,
     });
-    if wanted && possible && env::var_os("CARGO_FEATURE_STD").is_some() {
+    if wanted && possible && !is_address_sanitized() && env::var_os("CARGO_FEATURE_STD").is_some() {
         println!("cargo::rustc-cfg=hakmem_rust_fast_path");
     }
 }
@@ -108,6 +113,9 @@ fn compile_core(csrc: &Path) {
         build.define(switch.name, value_of(&switch).as_str());
     }
     choose_fast_path();
+    if is_address_sanitized() {
+        build.flag("-fsanitize=address"); // by which csrc/src/config.h knows; the runtime is rustc's
+    }
     println!("cargo::rerun-if-env-changed=HAKMEM_WERROR");
     if env::var("HAKMEM_WERROR").is_ok_and(|v| v == "1") {
         build.flags(["-Wall", "-Wextra", "-Wshadow", "-Wstrict-prototypes", "-Wconversion", "-Wno-sign-conversion"]);

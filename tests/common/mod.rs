@@ -147,23 +147,46 @@ pub enum Build {
     Release,
     /// An optimised program on the core with its assertions.
     ReleaseWithAssertions,
+    /// Optimised, on a core that tells valgrind about its blocks.
+    ForValgrind,
+    /// Optimised, and both program and core are instrumented.
+    WithAddressSanitizer,
+}
+
+/// What rustc calls the machine that it runs on.
+fn host() -> String {
+    let version = must_run(Command::new("rustc").arg("-vV"));
+    let host = version.lines().find_map(|line| line.strip_prefix("host: "));
+    host.expect("rustc -vV names its host").to_owned()
 }
 
 /// Builds the library, and with it the program in `tests/programs`; returns the program. No dependency but the library
 /// is at hand there.
 pub fn build_program(name: &str, build: Build) -> PathBuf {
-    let (folder, profile, core) = match build {
-        Build::Debug => ("apart", "debug", "0"),
-        Build::Release => ("apart", "release", "1"),
-        Build::ReleaseWithAssertions => ("apart-assertions", "release", "0"),
+    let (folder, profile, switches): (_, _, &[_]) = match build {
+        Build::Debug => ("apart", "debug", &[("HAKMEM_BUILD_RELEASE", "0")]),
+        Build::Release => ("apart", "release", &[("HAKMEM_BUILD_RELEASE", "1")]),
+        Build::ReleaseWithAssertions => ("apart-assertions", "release", &[("HAKMEM_BUILD_RELEASE", "0")]),
+        Build::ForValgrind => ("apart-valgrind", "release", &[("HAKMEM_VALGRIND", "1")]),
+        // The flag is not stable yet, nor is the compiler's word to build.rs that it is set.
+        Build::WithAddressSanitizer => {
+            ("apart-address", "release", &[("RUSTC_BOOTSTRAP", "1"), ("HAKMEM_VALGRIND", "0")])
+        }
     };
+    let sanitizer = matches!(build, Build::WithAddressSanitizer).then_some("-Zsanitizer=address");
     let target = target_dir(folder);
     let (cargo_flags, rustc_flags): (&[_], &[_]) =
         if profile == "release" { (&["--release"], &["-Copt-level=3"]) } else { (&[], &[]) };
     let mut cargo = cargo_apart(&target);
-    cargo.args(["build", "--lib", "--quiet"]).args(cargo_flags).env("HAKMEM_BUILD_RELEASE", core);
+    cargo.args(["build", "--lib", "--quiet"]).args(cargo_flags).envs(switches.iter().copied());
+    let mut target = target;
+    if let Some(flag) = sanitizer {
+        let host = host(); // named, so that the flag is not for build.rs itself
+        cargo.env("RUSTFLAGS", flag).args(["--target", &host]);
+        target.push(host);
+    }
     must_run(&mut cargo);
-    let target = target.join(profile);
+    target.push(profile);
     let program = target.join(name);
     let mut library = std::ffi::OsString::from("hakmem_alloc=");
     library.push(target.join("libhakmem_alloc.rlib"));
@@ -172,6 +195,8 @@ pub fn build_program(name: &str, build: Build) -> PathBuf {
             .args(["--edition=2021", "--extern"])
             .arg(library)
             .args(rustc_flags)
+            .args(sanitizer)
+            .envs(switches.iter().copied())
             .arg(root().join("tests/programs").join(name).with_extension("rs"))
             .arg("-o")
             .arg(&program),
