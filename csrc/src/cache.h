@@ -74,12 +74,12 @@ HAKMEM_INLINE void *cache_pop(hakmem_cache_t *cache, uint32_t size_class) {
     void *block = *top;
     if (hakmem_likely(block != NULL)) {
         bin_set_top(bin, top - 1);
+        memcheck_given(block, size_class_bytes(size_class));
         /* Not before a block was had: the closed cache is never written. The block goes through the call, so that it can be the
          * caller's last act and needs no register kept over it. */
         if (hakmem_unlikely(--cache->countdown == 0)) {
             return hakmem_cache_tick_with(block);
         }
-        memcheck_given(block, size_class_bytes(size_class));
     }
     return block;
 }
