@@ -36,6 +36,7 @@ const SOURCES: &[&str] = &[
     "thread.c",
     "tiny.c",
     "trace.c",
+    "unload.c",
 ];
 
 /// What the feature `override` adds, from `csrc/override`.

@@ -177,3 +177,13 @@ int hakmem_install_crash_handler(void) {
     }
     return 0;
 }
+
+void hakmem_remove_crash_handler(void) {
+    for (int i = 0; i < CRASH_SIGNALS && atomic_load_explicit(&crash_installed, memory_order_relaxed); i++) {
+        struct sigaction current;
+        if (sigaction(crash_signals[i], NULL, &current) == 0 && (current.sa_flags & SA_SIGINFO) != 0 &&
+            current.sa_sigaction == crash_handler) {
+            sigaction(crash_signals[i], &crash_previous[i], NULL);
+        }
+    }
+}

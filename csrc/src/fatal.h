@@ -23,4 +23,7 @@ void hakmem_line_keep_stderr(void);
 _Noreturn void hakmem_invalid_free(const void *p);
 _Noreturn void hakmem_double_free(const void *p);
 
+/* Puts back what was there before hakmem_install_crash_handler, as far as nobody else has installed something since. */
+void hakmem_remove_crash_handler(void);
+
 #endif

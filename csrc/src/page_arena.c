@@ -187,6 +187,16 @@ bool hakmem_arena_retire_chunk(hakmem_chunk_t *chunk) {
     return ok;
 }
 
+void hakmem_arena_trim(void) {
+    hakmem_lock(HAKMEM_LOCK_ARENA);
+    if (region_left != 0) {
+        hakmem_os_unmap((void *)region_next, region_left);
+        atomic_fetch_sub_explicit(&reserved_bytes, region_left, memory_order_relaxed);
+        region_left = 0;
+    }
+    hakmem_unlock(HAKMEM_LOCK_ARENA);
+}
+
 bool hakmem_arena_commit(hakmem_chunk_t *chunk, uint32_t slots) {
     /* Acquire: pairs with the release below; who sees the prefix may touch it. */
     uint32_t have = atomic_load_explicit(&chunk->committed, memory_order_acquire);

@@ -146,6 +146,9 @@ hakmem_chunk_t *hakmem_arena_add_chunk(uint32_t least);
  * everything is as it was. */
 bool hakmem_arena_retire_chunk(hakmem_chunk_t *chunk);
 
+/* Gives the address space back in which no chunk was made yet. The next chunk reserves anew. */
+void hakmem_arena_trim(void);
+
 /* Makes the first `slots` slots of a chunk touchable. False if the system refuses. Lock-free. */
 bool hakmem_arena_commit(hakmem_chunk_t *chunk, uint32_t slots);
 

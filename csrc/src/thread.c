@@ -7,6 +7,7 @@
 #include "failure.h"
 #include "frees.h"
 #include "meta.h"
+#include "unload.h"
 
 /* Under the heaps lock, by serves_thread. A heap passes its parked pages on to who gets it next; a thread's must not go to a heap
  * made by hand, whose user may never look at them. */
@@ -88,15 +89,20 @@ static void heap_end(hakmem_tiny_heap_t *heap) {
     heap_recycle(heap);
 }
 
+/* Gives up the calling thread's heap. */
+static void tear_down(hakmem_tiny_heap_t *heap) {
+    hakmem_flush_all(heap); /* while the heap is this thread's still: then its own blocks go the short way */
+    hakmem_thread_heap = (hakmem_tiny_heap_t *)&hakmem_empty_heap;
+    torn_down = true;
+    heap_end(heap);
+}
+
 static void thread_exit(void *value) {
     hakmem_tiny_heap_t *heap = value;
     if (heap->on_exit != NULL) {
         heap->on_exit();
     }
-    hakmem_flush_all(heap); /* while the heap is this thread's still: then its own blocks go the short way */
-    hakmem_thread_heap = (hakmem_tiny_heap_t *)&hakmem_empty_heap;
-    torn_down = true;
-    heap_end(heap);
+    tear_down(heap);
 }
 
 /* In a fork's child only this thread lives on. Nobody will look at the other threads' pending lists, so they are closed: whoever
@@ -110,6 +116,28 @@ static void after_fork_in_child(void) {
         }
     }
     hakmem_unlock_all();
+}
+
+void hakmem_threads_give_up(void) {
+    if (exit_key_made) {
+        exit_key_made = false;
+        pthread_key_delete(exit_key);
+    }
+    hakmem_tiny_heap_t *own = hakmem_thread_heap;
+    for (hakmem_tiny_heap_t *heap = hakmem_all_heaps(); heap != NULL; heap = heap->next_of_all) {
+        /* Closed: without a user, or another thread's that fork left behind in the middle of a change. Relaxed: no other thread
+         * is in here. */
+        if (heap != own && heap->serves_thread &&
+            atomic_load_explicit(&heap->pending, memory_order_relaxed) != HEAP_CLOSED) {
+            hakmem_thread_heap = heap;
+            tear_down(heap);
+        }
+    }
+    if (heap_is_real(own)) {
+        hakmem_thread_heap = own;
+        thread_exit(own);
+    }
+    torn_down = true; /* destructors of the same library may come after, and are served as a thread's last ones are */
 }
 
 static void initialise(void) {
@@ -140,6 +168,10 @@ hakmem_tiny_heap_t *hakmem_thread_heap_get(void) {
     hakmem_thread_heap = heap; /* first: what follows may allocate */
     if (exit_key_made) {
         pthread_setspecific(exit_key, heap);
+    }
+    if (heap->next_of_all != NULL) {
+        static pthread_once_t once_more = PTHREAD_ONCE_INIT;
+        pthread_once(&once_more, hakmem_watch_for_end);
     }
     return heap;
 }

@@ -163,6 +163,15 @@ fn host() -> String {
 /// Builds the library, and with it the program in `tests/programs`; returns the program. No dependency but the library
 /// is at hand there.
 pub fn build_program(name: &str, build: Build) -> PathBuf {
+    build_beside_library(name, build, &[], name)
+}
+
+/// The same for a shared library with C functions.
+pub fn build_shared(name: &str, build: Build) -> PathBuf {
+    build_beside_library(name, build, &["--crate-type=cdylib"], &format!("lib{name}.so"))
+}
+
+fn build_beside_library(name: &str, build: Build, kind: &[&str], output: &str) -> PathBuf {
     let (folder, profile, switches): (_, _, &[_]) = match build {
         Build::Debug => ("apart", "debug", &[("HAKMEM_BUILD_RELEASE", "0")]),
         Build::Release => ("apart", "release", &[("HAKMEM_BUILD_RELEASE", "1")]),
@@ -187,7 +196,7 @@ pub fn build_program(name: &str, build: Build) -> PathBuf {
     }
     must_run(&mut cargo);
     target.push(profile);
-    let program = target.join(name);
+    let program = target.join(output);
     let mut library = std::ffi::OsString::from("hakmem_alloc=");
     library.push(target.join("libhakmem_alloc.rlib"));
     must_run(
@@ -197,6 +206,7 @@ pub fn build_program(name: &str, build: Build) -> PathBuf {
             .args(rustc_flags)
             .args(sanitizer)
             .envs(switches.iter().copied())
+            .args(kind)
             .arg(root().join("tests/programs").join(name).with_extension("rs"))
             .arg("-o")
             .arg(&program),
