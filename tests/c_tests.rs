@@ -251,6 +251,7 @@ passing! {
     test_block_cache
     test_exhaustion
     test_fork
+    test_fork_storm
     test_heaps
     test_hostile
     test_large_huge

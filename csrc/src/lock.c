@@ -43,7 +43,16 @@ static void release(int which) {
     held_here &= ~(1U << which);
 }
 
+/* Whether this thread is in fork and has the lock: a handler of fork that allocates, and was registered before ours, comes after
+ * ours before the fork and before ours after it. What the lock guards is whole then. */
+HAKMEM_INLINE bool forks_with(hakmem_lock_t which) {
+    return hakmem_unlikely((taken_to_fork & (1U << which)) != 0);
+}
+
 void hakmem_lock(hakmem_lock_t which) {
+    if (forks_with(which)) {
+        return;
+    }
     acquire((int)which);
     if (counting()) {
         taken_here++;
@@ -52,7 +61,9 @@ void hakmem_lock(hakmem_lock_t which) {
 }
 
 void hakmem_unlock(hakmem_lock_t which) {
-    release((int)which);
+    if (!forks_with(which)) {
+        release((int)which);
+    }
 }
 
 void hakmem_lock_all(void) {
