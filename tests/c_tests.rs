@@ -237,7 +237,7 @@ macro_rules! passing {
         #[test]
         fn no_program_is_left_out() {
             let run_apart =
-                ["test_trace", "test_lock_stats", "test_misuse", "test_crash_handler", "test_memcheck"];
+                ["test_trace", "test_lock_stats", "test_misuse", "test_crash_handler", "test_memcheck", "test_endings"];
             for file in files_in("tests/c", ".c") {
                 let name = file.file_stem().unwrap().to_str().unwrap();
                 assert!([$(stringify!($name)),* $(, stringify!($beneath))*].contains(&name) || run_apart.contains(&name), "nothing runs {name}");
@@ -386,6 +386,18 @@ fn test_lock_stats() {
         for environment in [None, Some(("HAKMEM_LOCK_STATS", "0")), Some(("HAKMEM_LOCK_STATS", "yes"))] {
             let silent = run(&program, &[], environment.as_slice());
             assert!(silent.status.success() && silent.stderr.is_empty(), "{environment:?}\n{}", silent.stderr);
+        }
+    }
+}
+
+#[test]
+fn test_endings() {
+    let program = Config::from_environment().program("test_endings");
+    for (mode, times, said) in [("main-first", 2, "the last thread is done\n"), ("exit", 10, ""), ("signals", 1, "")] {
+        for _ in 0..times {
+            let run = run(&program, &[mode], &[]);
+            assert!(run.status.success(), "{mode}: {}\n{}{}", run.status, run.stdout, run.stderr);
+            assert!(run.stdout.ends_with(said) || tool() == "thread", "{mode}: {}", run.stdout);
         }
     }
 }

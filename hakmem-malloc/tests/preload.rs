@@ -77,6 +77,13 @@ fn operator_new_has_every_form_and_throws() {
 }
 
 #[test]
+fn destructors_of_threads_allocate_and_free() {
+    let workshop = Workshop::new();
+    let program = workshop.compile("c++", "lives.cpp", &["-std=c++17", "-pthread"]);
+    assert_eq!(run(&mut preloaded(program)).succeeded().stdout, "every destructor ran\n");
+}
+
+#[test]
 fn operator_new_throws_where_the_cxx_library_was_loaded_late() {
     let workshop = Workshop::new();
     let plugin = workshop.compile("c++", "plugin.cpp", &["-shared", "-fPIC"]);
