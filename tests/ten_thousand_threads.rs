@@ -28,12 +28,22 @@ fn may_wait() -> u64 {
     }
 }
 
-/// What a thread leaves: some hundred blocks of different sizes, now and then a large one.
+/// What a thread leaves: some hundred blocks of different sizes, a large one, and a huge one, little of which is touched.
 fn legacy(seed: u64) -> Vec<Vec<u8>> {
     let mut rng = Rng(seed);
     let mut blocks: Vec<Vec<u8>> = (0..200).map(|i| vec![i as u8; rng.log_between(8, 4096)]).collect();
-    blocks.push(vec![1; rng.log_between(8 << 10, 256 << 10)]);
+    blocks.push(vec![200; rng.log_between(8 << 10, 256 << 10)]);
+    let mut huge = Vec::with_capacity((16 << 20) + rng.below(16 << 20));
+    huge.resize(5000, 201);
+    blocks.push(huge);
     blocks
+}
+
+/// Frees what some thread left, once its contents are seen to be whole.
+fn check_and_free(blocks: Vec<Vec<u8>>) {
+    for (i, block) in blocks.into_iter().enumerate() {
+        assert!(block.iter().all(|&byte| byte == i as u8), "block {i} of {} bytes", block.len());
+    }
 }
 
 /// One wave: every thread leaves blocks behind, and frees those that some thread of the wave before left.
@@ -48,7 +58,7 @@ fn wave(number: usize, left: &Mutex<Vec<Vec<Vec<u8>>>>) {
                 all_run.wait();
                 let own = legacy((number * WAVE + i) as u64);
                 let others = inherited.lock().unwrap().pop();
-                drop(others);
+                others.into_iter().for_each(check_and_free);
                 left.lock().unwrap().push(own);
             })
         };

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{mpsc, Mutex};
 use std::thread;
 
-use common::{serial, settled_figures};
+use common::{resident, serial, settled_figures};
 use hakmem_alloc::Hakmem;
 
 #[global_allocator]
@@ -31,6 +31,33 @@ fn a_thread_that_only_frees_needs_nothing_else() {
     let before = settled_figures();
     round();
     assert_eq!(settled_figures(), before);
+}
+
+/// The blocks of a stream that one thread makes and another only frees; what is under way is bounded by the channel.
+#[test]
+fn a_stream_to_a_thread_that_only_frees_keeps_memory_bounded() {
+    const UNDER_WAY: usize = 64 * 100 * 500;
+    const MAY_KEEP: u64 = 8 << 20;
+    let _serial = serial();
+    let stream = |batches: usize| {
+        let (sender, receiver) = mpsc::sync_channel::<Vec<Vec<u8>>>(64);
+        let freeing = thread::spawn(move || receiver.into_iter().for_each(drop));
+        let mut most = 0;
+        for batch in 0..batches {
+            sender.send((0..100).map(|i| vec![1; 1 + (batch * 17 + i * 31) % 1000]).collect()).unwrap();
+            if batch % 500 == 0 {
+                most = most.max(resident::bytes());
+            }
+        }
+        drop(sender);
+        freeing.join().unwrap();
+        most
+    };
+    stream(500);
+    let before = resident::bytes();
+    let most = stream(10_000);
+    println!("a million blocks passed: {} KiB resident before, {} KiB at most", before >> 10, most >> 10);
+    assert!(most <= before + UNDER_WAY as u64 + MAY_KEEP, "{before} B resident became {most} B");
 }
 
 /// The pages of a thread that ended are used by those that come later.
