@@ -438,6 +438,7 @@ bool hakmem_heap_tick(hakmem_tiny_heap_t *heap) {
     if (new_epoch) {
         heap->epoch += now - heap->epoch_began_ms < option_purge_ms() ? 1 : 2;
         heap->epoch_began_ms = now;
+        hakmem_heap_drain_pending(heap); /* a heap that needs no page never looks there otherwise */
         release_retired(heap, false);
         if (heap->epoch - heap->l0_used_epoch >= 2) {
             release_l0(heap);

@@ -1,4 +1,5 @@
 /* Several threads: remote frees, threads that leave blocks behind, pages without an owner, and the last destructors. */
+#define _GNU_SOURCE
 #include <pthread.h>
 #include <unistd.h>
 
@@ -118,6 +119,17 @@ static void *free_noticed(void *number) {
     return NULL;
 }
 
+static void run_all_freers(void) {
+    pthread_t threads[3];
+    atomic_store(&freers_left, 3);
+    for (uintptr_t i = 0; i < 3; i++) {
+        CHECK_EQ(pthread_create(&threads[i], NULL, free_noticed, (void *)(i + 2)), 0);
+    }
+    for (int i = 0; i < 3; i++) {
+        CHECK_EQ(pthread_join(threads[i], NULL), 0);
+    }
+}
+
 static void test_notices(void) {
     for (int round = 0; round < rounds(20); round++) {
         hakmem_tiny_heap_t *heap = hakmem_thread_heap_get();
@@ -141,6 +153,25 @@ static void test_notices(void) {
             CHECK(heap->size_classes[c].first == NULL); /* none was forgotten */
         }
     }
+}
+
+/* An owner that goes on in other classes, and needs no page there, notices with time that others freed its parked ones. */
+static void test_notices_with_time(void) {
+    hakmem_tiny_heap_t *heap = hakmem_thread_heap_get();
+    for (size_t i = 0; i < NOTICED; i++) {
+        noticed[i] = hakmem_malloc(8192);
+    }
+    hakmem_free(hakmem_malloc(100)); /* from here on this class needs no page */
+    run_all_freers();
+    CHECK(atomic_load(&heap->pending) != NULL);
+    for (int i = 0; i < 100 && atomic_load(&heap->pending) != NULL; i++) {
+        for (int k = 0; k < 2000; k++) {
+            hakmem_free(hakmem_malloc(100));
+        }
+        usleep(10000);
+    }
+    CHECK(atomic_load(&heap->pending) == NULL);
+    check_clean();
 }
 
 /* Threads that end and leave live blocks, in full pages and others. */
@@ -321,6 +352,9 @@ int main(void) {
     test_abandoned();
     test_both_ways();
     test_notices();
+    if (BLOCK_CACHE) { /* without it, a program that misses no page notices no time */
+        test_notices_with_time();
+    }
     test_random_owner();
     test_leavers();
     test_late();
