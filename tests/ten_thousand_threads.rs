@@ -28,7 +28,7 @@ fn may_wait() -> u64 {
     }
 }
 
-/// What a thread leaves: some hundred blocks of different sizes, a large one, and a huge one, little of which is touched.
+/// What a thread leaves: some hundred blocks of different sizes, a large one, and a huge one that is hardly touched.
 fn legacy(seed: u64) -> Vec<Vec<u8>> {
     let mut rng = Rng(seed);
     let mut blocks: Vec<Vec<u8>> = (0..200).map(|i| vec![i as u8; rng.log_between(8, 4096)]).collect();

@@ -8,7 +8,7 @@ use std::process::Command;
 
 use common::{build_shared, must_run, number_from_env, root, serial, target_dir, Build};
 
-/// What each instance may leave resident: a chunk's head and pages, five threads' heaps, and the block that the host keeps.
+/// What each instance may leave resident: a chunk's head, five threads' heaps, and the page that holds the host's block.
 const MAY_STAY: i64 = 512 << 10;
 /// And in address space: the chunk.
 const MAY_STAY_RESERVED: i64 = 40 << 20;

@@ -43,8 +43,8 @@ static void release(int which) {
     held_here &= ~(1U << which);
 }
 
-/* Whether this thread is in fork and has the lock: a handler of fork that allocates, and was registered before ours, comes after
- * ours before the fork and before ours after it. What the lock guards is whole then. */
+/* Whether this thread is in fork and has the lock: a handler of fork that was registered before ours, and allocates,
+ * comes after ours before the fork, and before ours after it. What the lock guards is whole then. */
 HAKMEM_INLINE bool forks_with(hakmem_lock_t which) {
     return hakmem_unlikely((taken_to_fork & (1U << which)) != 0);
 }

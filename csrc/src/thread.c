@@ -125,8 +125,8 @@ void hakmem_threads_give_up(void) {
     }
     hakmem_tiny_heap_t *own = hakmem_thread_heap;
     for (hakmem_tiny_heap_t *heap = hakmem_all_heaps(); heap != NULL; heap = heap->next_of_all) {
-        /* Closed: without a user, or another thread's that fork left behind in the middle of a change. Relaxed: no other thread
-         * is in here. */
+        /* Closed: without a user, or another thread's that fork left behind in the middle of a change. Relaxed: no
+         * other thread is in here. */
         if (heap != own && heap->serves_thread &&
             atomic_load_explicit(&heap->pending, memory_order_relaxed) != HEAP_CLOSED) {
             hakmem_thread_heap = heap;

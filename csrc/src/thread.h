@@ -14,8 +14,8 @@ bool hakmem_thread_is_late(void);
 /* Runs `with` on the late heap, under its lock. Null where there is no memory for it. */
 void *hakmem_late_heap_with(void *(*with)(hakmem_tiny_heap_t *heap, size_t size), size_t size);
 
-/* Gives up the heaps of all threads, none of which is in here or comes back; their ends call nothing any more. The caller's later
- * calls are those of a thread that has torn down its own. */
+/* Gives up the heaps of all threads, none of which is in here or comes back; their ends call nothing any more. The
+ * caller's later calls are those of a thread that has torn down its own. */
 void hakmem_threads_give_up(void);
 
 /* The newest of all heaps ever made; each leads to the next by next_of_all. Heaps without a user are among them. */

@@ -2,9 +2,10 @@
 #ifndef HAKMEM_UNLOAD_H
 #define HAKMEM_UNLOAD_H
 
-/* Registers a handler of exit, because a destructor does not tell why it runs. When the process ends, handlers come before
- * libraries' destructors; when a library is unloaded, after its own. Called where the library is loaded; that is too early for
- * libraries which are there before the program's own code, so once more where a second thread takes a heap. */
+/* Registers a handler of exit, because a destructor does not tell why it runs. When the process ends, handlers come
+ * before libraries' destructors; when a library is unloaded, after its own. Called where the library is loaded; that is
+ * too early for libraries which are there before the program's own code, so once more where a second thread takes a
+ * heap. */
 void hakmem_watch_for_end(void);
 
 #endif

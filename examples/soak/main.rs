@@ -1,5 +1,5 @@
-//! Keeps hakmem busy for as long as it is asked to, in random phases, and looks at every block's contents and at the memory
-//! that the process holds. `cargo run --release --example soak -- --seconds 600`; `--help` has the rest.
+//! Keeps hakmem busy for as long as it is asked to, in random phases, and looks at every block's contents and at
+//! the memory that the process holds. `cargo run --release --example soak -- --seconds 600`; `--help` has the rest.
 
 mod block;
 mod memory;
@@ -19,10 +19,11 @@ static GLOBAL: hakmem_alloc::Hakmem = hakmem_alloc::Hakmem::new();
 
 /// Use hakmem from many threads in random phases, and check contents and resident memory.
 ///
-/// Threads begin with nothing, grow to some target, go through random phases (churn, hand-over, short-lived threads that leave
-/// blocks behind, large and huge blocks, growth by realloc, shrinking) and free everything; then others begin anew. Every block
-/// holds a pattern that is checked when it is freed, and at random before. After each phase, and half a second of ordinary
-/// allocation, resident memory must follow what is live; examples/soak/memory.rs says how closely, and why.
+/// Threads begin with nothing, grow to some target, go through random phases (churn, hand-over, short-lived threads
+/// that leave blocks behind, large and huge blocks, growth by realloc, shrinking) and free everything; then others
+/// begin anew. Every block holds a pattern that is checked when it is freed, and at random before. After each
+/// phase, and half a second of ordinary allocation, resident memory must follow what is live;
+/// examples/soak/memory.rs says how closely, and why.
 #[derive(Parser)]
 #[command(name = "soak")]
 struct Options {
@@ -90,10 +91,13 @@ fn main() {
                     for phase in phases {
                         barrier.wait();
                         phase.run(store, &mut rng);
-                        barrier.wait();
-                        settle();
-                        barrier.wait();
-                        barrier.wait(); // resident memory was looked at
+                        while {
+                            barrier.wait();
+                            settle();
+                            barrier.wait();
+                            barrier.wait(); // resident memory was looked at
+                            !store.is_settled()
+                        } {}
                     }
                 });
             }
@@ -104,16 +108,22 @@ fn main() {
                 }
                 store.end_phase_in(Duration::from_millis(200 + rng.below(600) as u64));
                 barrier.wait();
-                barrier.wait();
-                settle();
-                barrier.wait();
                 let check = match phase {
                     Phase::Grow => Check::Live,
                     Phase::Empty => Check::Nothing,
                     _ => Check::Held,
                 };
-                memory.look(&store, phase, check);
-                barrier.wait();
+                let mut turn = 0;
+                while {
+                    barrier.wait();
+                    settle();
+                    barrier.wait();
+                    turn += 1;
+                    let settled = memory.look(&store, phase, check, turn);
+                    store.note_settled(settled);
+                    barrier.wait();
+                    !settled
+                } {}
             }
         });
         println!("soak: {} s, {cycle} cycles, {} blocks kept", began.elapsed().as_secs(), store.blocks_kept());

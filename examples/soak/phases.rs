@@ -60,6 +60,7 @@ pub struct Store {
     kept: AtomicU64,
     end: Mutex<Instant>,
     time_is_up: AtomicBool,
+    settled: AtomicBool,
 }
 
 // All atomics here are relaxed: figures; a phase begins and ends at a barrier.
@@ -72,6 +73,7 @@ impl Store {
             kept: AtomicU64::new(0),
             end: Mutex::new(Instant::now()),
             time_is_up: AtomicBool::new(false),
+            settled: AtomicBool::new(false),
         }
     }
 
@@ -85,6 +87,15 @@ impl Store {
 
     pub fn aim_at(&self, live: usize) {
         self.target.store(live, Ordering::Relaxed);
+    }
+
+    pub fn note_settled(&self, settled: bool) {
+        self.settled.store(settled, Ordering::Relaxed);
+    }
+
+    /// Whether resident memory was found in order after this phase; else everyone settles again.
+    pub fn is_settled(&self) -> bool {
+        self.settled.load(Ordering::Relaxed)
     }
 
     fn target(&self) -> usize {

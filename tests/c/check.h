@@ -94,7 +94,7 @@ static inline long rounds(long full) {
     return value != NULL && *value == '1' ? full / 10 + 1 : full;
 }
 
-/* HAKMEM_TEST_LENGTH=20 asks a storm for twenty times its rounds. */
+/* HAKMEM_TEST_LENGTH=10 asks a storm for ten times its rounds. */
 static inline long lengthened(long usual) {
     const char *value = getenv("HAKMEM_TEST_LENGTH");
     long times = value == NULL ? 1 : strtol(value, NULL, 10);

@@ -1,5 +1,5 @@
-/* Four threads fork while eight allocate: every child allocates, frees, starts a thread and ends; the parent loses nothing. And
- * a library's own fork handlers may allocate, whatever the order in which they run. */
+/* Four threads fork while eight allocate: every child allocates, frees, starts a thread and ends; the parent loses
+ * nothing. And a library's own fork handlers may allocate, whatever the order in which they run. */
 #include <pthread.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -130,7 +130,7 @@ int main(void) {
     }
     alarm(280);
     CHECK_EQ(pthread_atfork(allocate_in_handler, allocate_in_handler, allocate_in_handler), 0);
-    forks_each = lengthened(rounds(40));
+    forks_each = lengthened(rounds(30));
     pthread_t allocating[ALLOCATING], forking[FORKING];
     for (uintptr_t i = 0; i < ALLOCATING; i++) {
         CHECK_EQ(pthread_create(&allocating[i], NULL, allocate, (void *)(i + 1)), 0);

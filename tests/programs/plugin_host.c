@@ -1,5 +1,6 @@
-/* plugin_host LIBRARY ROUNDS: loads the library, uses it from several threads, unloads it, again and again. Threads live on when it
- * has gone, and end then, or use its next instance. Prints by how many bytes resident memory and address space grew in a round. */
+/* plugin_host LIBRARY ROUNDS: loads the library, uses it from several threads, unloads it, again and again. Threads live
+ * on when it has gone, and end then, or use its next instance. Prints by how many bytes resident memory and address space
+ * grew in a round. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <pthread.h>

@@ -1,5 +1,5 @@
-/* Objects of threads, and pthread's keys, whose destructors allocate and free; some of them run when hakmem has torn down
- * the thread's heap. */
+/* Objects of threads, and pthread's keys, whose destructors allocate and free; some of them run when hakmem has torn
+ * down the thread's heap. */
 #include <atomic>
 #include <memory>
 #include <pthread.h>
