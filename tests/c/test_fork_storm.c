@@ -130,7 +130,7 @@ int main(void) {
     }
     alarm(280);
     CHECK_EQ(pthread_atfork(allocate_in_handler, allocate_in_handler, allocate_in_handler), 0);
-    forks_each = lengthened(rounds(30));
+    forks_each = lengthened(rounds(20));
     pthread_t allocating[ALLOCATING], forking[FORKING];
     for (uintptr_t i = 0; i < ALLOCATING; i++) {
         CHECK_EQ(pthread_create(&allocating[i], NULL, allocate, (void *)(i + 1)), 0);
