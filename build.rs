@@ -13,6 +13,7 @@ const SOURCES: &[&str] = &[
     "early.c",
     "failure.c",
     "cache.c",
+    "delay.c",
     "fatal.c",
     "free.c",
     "frees.c",
@@ -51,7 +52,7 @@ struct Switch {
 
 const BOOL: &[&str] = &["0", "1"];
 
-fn switches() -> [Switch; 8] {
+fn switches() -> [Switch; 9] {
     let release = match env::var("PROFILE").as_deref() {
         Ok("debug") => "0",
         _ => "1",
@@ -64,6 +65,7 @@ fn switches() -> [Switch; 8] {
         Switch { name: "HAKMEM_BUILD_RELEASE", values: BOOL, default: release },
         Switch { name: "HAKMEM_STATS", values: BOOL, default: "0" },
         Switch { name: "HAKMEM_VALGRIND", values: BOOL, default: "0" },
+        Switch { name: "HAKMEM_DELAYS", values: BOOL, default: "0" },
         Switch { name: "HAKMEM_DIRECT_PAGES", values: &["129", "65"], default: "129" },
     ]
 }

@@ -25,7 +25,7 @@ const SIGSEGV: i32 = 11;
 /// A program that takes longer hangs. Sanitizers and valgrind are slow.
 const LIMIT: Duration = Duration::from_secs(300);
 
-const SWITCHES: [(&str, &str); 8] = [
+const SWITCHES: [(&str, &str); 9] = [
     ("HAKMEM_USE_DIRECT_CACHE", "1"),
     ("HAKMEM_USE_DUAL_LISTS", "1"),
     ("HAKMEM_USE_BRANCH_HINTS", "1"),
@@ -33,6 +33,7 @@ const SWITCHES: [(&str, &str); 8] = [
     ("HAKMEM_BUILD_RELEASE", "0"),
     ("HAKMEM_STATS", "0"),
     ("HAKMEM_VALGRIND", "0"),
+    ("HAKMEM_DELAYS", "0"),
     ("HAKMEM_DIRECT_PAGES", "129"),
 ];
 
@@ -236,8 +237,15 @@ macro_rules! passing {
         /// Every C program is run by some test of this file.
         #[test]
         fn no_program_is_left_out() {
-            let run_apart =
-                ["test_trace", "test_lock_stats", "test_misuse", "test_crash_handler", "test_memcheck", "test_endings"];
+            let run_apart = [
+                "test_trace",
+                "test_lock_stats",
+                "test_misuse",
+                "test_crash_handler",
+                "test_memcheck",
+                "test_endings",
+                "test_delays",
+            ];
             for file in files_in("tests/c", ".c") {
                 let name = file.file_stem().unwrap().to_str().unwrap();
                 assert!([$(stringify!($name)),* $(, stringify!($beneath))*].contains(&name) || run_apart.contains(&name), "nothing runs {name}");
@@ -400,6 +408,22 @@ fn test_endings() {
             assert!(run.stdout.ends_with(said) || tool() == "thread", "{mode}: {}", run.stdout);
         }
     }
+}
+
+/// A few storms; scripts/delays has many, and sets the processors. Their delays are part of no other build.
+#[test]
+fn test_delays() {
+    let delayed = Config::from_environment().with("HAKMEM_DELAYS", "1");
+    let program = delayed.program("test_delays");
+    for seed in ["1", "2", "3", "4", "5", "6", "7", "8"] {
+        let run = run(&program, &[], &[("HAKMEM_DELAY_SEED", seed)]);
+        assert!(run.status.success(), "HAKMEM_DELAY_SEED={seed}: {}\n{}", run.status, run.stderr);
+    }
+    let names_delay = |objects: &[PathBuf]| {
+        objects.iter().any(|object| std::fs::read(object).unwrap().windows(12).any(|w| w == b"hakmem_delay"))
+    };
+    assert!(names_delay(&delayed.objects()));
+    assert!(!names_delay(&delayed.with("HAKMEM_DELAYS", "0").with("HAKMEM_BUILD_RELEASE", "1").objects()));
 }
 
 /// One line for each crash, then what would have happened without the handler.

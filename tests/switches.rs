@@ -9,7 +9,12 @@ use common::{build_program, cargo_apart, must_run, target_dir, Build};
 
 #[test]
 fn a_switch_with_another_value_stops_the_build_and_is_named() {
-    for (switch, value) in [("HAKMEM_USE_DUAL_LISTS", "2"), ("HAKMEM_STATS", "yes"), ("HAKMEM_DIRECT_PAGES", "128")] {
+    for (switch, value) in [
+        ("HAKMEM_USE_DUAL_LISTS", "2"),
+        ("HAKMEM_STATS", "yes"),
+        ("HAKMEM_DELAYS", "on"),
+        ("HAKMEM_DIRECT_PAGES", "128"),
+    ] {
         let output = cargo_apart(&target_dir("switches")).args(["build", "--lib"]).env(switch, value).output().unwrap();
         let error = common::text(&output.stderr);
         assert!(!output.status.success(), "{switch}={value} was built");

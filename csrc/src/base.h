@@ -9,6 +9,11 @@
 
 #include "config.h"
 
+/* Not a plain `if`: it replaces macros. */
+#if HAKMEM_DELAYS
+#include "delay.h"
+#endif
+
 #if defined(__GNUC__) || defined(__clang__)
 /* Without phase 3 (or on a compiler without __builtin_expect) the hints are the bare condition. */
 #define hakmem_likely(x) (BRANCH_HINTS ? __builtin_expect(!!(x), 1) : !!(x))

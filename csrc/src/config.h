@@ -31,6 +31,10 @@
 #ifndef HAKMEM_VALGRIND
 #define HAKMEM_VALGRIND 0
 #endif
+/* 1: pseudo-random delays around every atomic operation (delay.h). For tests of the protocols only. */
+#ifndef HAKMEM_DELAYS
+#define HAKMEM_DELAYS 0
+#endif
 /* Entries of pages_direct: 129 reach 1,024 B, 65 reach 512 B. */
 #ifndef HAKMEM_DIRECT_PAGES
 #define HAKMEM_DIRECT_PAGES 129
@@ -79,6 +83,9 @@
 #endif
 #if !HAKMEM_IS_BOOL_(HAKMEM_STATS)
 #error "HAKMEM_STATS must be 0 or 1"
+#endif
+#if !HAKMEM_IS_BOOL_(HAKMEM_DELAYS)
+#error "HAKMEM_DELAYS must be 0 or 1"
 #endif
 #if !HAKMEM_IS_BOOL_(HAKMEM_OVERRIDE)
 #error "HAKMEM_OVERRIDE must be 0 or 1"
