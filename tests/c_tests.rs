@@ -257,6 +257,7 @@ macro_rules! passing {
 passing! {
     test_alignment
     test_block_cache
+    test_classic_bugs
     test_exhaustion
     test_fork
     test_fork_storm

@@ -8,8 +8,8 @@
 #include <stdlib.h>
 #include <time.h>
 
-/* How often a thread is delayed differs by thread and seed: once in 32 to once in 4,096 calls. Few delays find what needs
- * one thread to stand still while others go far; many find what needs several to stand. */
+/* How often a thread is delayed differs by thread and seed: once in 32 to once in 4,096 calls. Few delays find what
+ * needs one thread to stand still while others go far; many find what needs several to stand. */
 enum { RAREST = 12, COMMONEST = 5 };
 enum { SLEEP_MOST_NS = 50000, SPINS_MOST = 256 };
 
