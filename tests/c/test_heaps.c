@@ -191,7 +191,10 @@ static void *churn(void *seed) {
     for (long i = 0; i < rounds(1000); i++) {
         hakmem_tiny_heap_t *heap = hakmem_tiny_heap_create();
         CHECK(heap != NULL);
-        struct { void *p; size_t size; } left[50];
+        struct {
+            void *p;
+            size_t size;
+        } left[50];
         for (int k = 0; k < 50; k++) {
             size_t size = next_random(&random) % 6000;
             void *p = hakmem_tiny_heap_malloc(heap, size);
