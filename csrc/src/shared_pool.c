@@ -453,7 +453,9 @@ void hakmem_pool_release(hakmem_chunk_t *chunk, uint32_t slot, uint32_t length) 
     if (dirty > most) {
         /* Not down to nothing: what is dirty is what the next run takes first. */
         purge_all(false, most - most / 4);
-    } else if (atomic_load_explicit(&purge_at, memory_order_seq_cst) == 0) {
+        dirty = atomic_load_explicit(&dirty_slots, memory_order_seq_cst); /* what is left waits as others do */
+    }
+    if (dirty > 0 && atomic_load_explicit(&purge_at, memory_order_seq_cst) == 0) {
         atomic_store_explicit(&purge_at, hakmem_os_now_ms() + option_purge_ms(), memory_order_relaxed);
     }
 }

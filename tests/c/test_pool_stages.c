@@ -1,8 +1,10 @@
 /* The shared pool: each stage in turn, release, chunks that go back and come again, runs, growth, and all of it from
  * several threads at once. */
 #include <pthread.h>
+#include <sys/mman.h>
 
 #include "check.h"
+#include "os.h"
 #include "shared_pool.h"
 #include "thread.h"
 #include "tiny.h"
@@ -262,11 +264,33 @@ static void test_threads(void) {
     }
 }
 
+/* So much is released at once that it is purged at once, but the system keeps some of it (it does so with locked memory): what is
+ * left waits for its time as any slots do. */
+static void test_left_by_purge(void) {
+    hakmem_pool_purge();
+    hakmem_pool_tick(hakmem_os_now_ms() + 1000000); /* nothing waits, and no time is set */
+    hakmem_run_t run = acquire(400, 1);
+    void *kept = run_start(&run);
+    if (mlock(kept, 1) != 0) {
+        printf("no memory can be locked: not tested\n");
+        hakmem_pool_release(run.chunk, run.slot, run.length);
+        hakmem_pool_purge();
+        return;
+    }
+    hakmem_pool_release(run.chunk, run.slot, run.length);
+    size_t left = hakmem_pool_dirty_bytes();
+    CHECK(left != 0 && left < 400 * (size_t)SLOT_BYTES);
+    CHECK_EQ(munlock(kept, 1), 0);
+    hakmem_pool_tick(hakmem_os_now_ms() + 1000000);
+    CHECK_EQ(hakmem_pool_dirty_bytes(), 0);
+}
+
 int main(void) {
     test_stages();
     test_heap_slots();
     test_runs();
     test_chunks();
+    test_left_by_purge();
     check_at_rest();
     test_threads();
     hakmem_stats_t stats;

@@ -1,47 +1,113 @@
-/* Who purges, and when: purge_at between those who release slots and those who notice time passing.
+/* Who purges, and when: purge_at and dirty_slots between those who release slots, those who claim them and those who notice time
+ * passing.
  *
- * Mirrors csrc/src/shared_pool.c (hakmem_pool_tick, hakmem_pool_release, purge_chunk). Two threads that release, two that tick; the
- * clock is always late enough. Sequentially consistent; with relaxed accesses a tick may be missed until the next release, which
- * the bound on dirty slots in hakmem_pool_release allows for.
+ * Mirrors csrc/src/shared_pool.c (hakmem_pool_tick, hakmem_pool_release, claim_run, purge_all, purge_chunk, purge_claimed). One
+ * chunk; two threads that release, one or three slots at a time, of which two may wait; one that claims; two that tick. The clock
+ * is always late enough, and the system may keep what is purged, which is then given back as it was. Sequentially consistent,
+ * which the seq_cst accesses of purge_at and dirty_slots promise (loom/src/pool.rs has the orders).
  *
- * Checked: one thread purges at a time for each time that was set; slots that wait have a time at which they are purged.
+ * Checked: one thread purges at a time for each time that was set; slots that wait have a time at which they are purged, and are
+ * counted.
  *
  * site: csrc/src/shared_pool.c hakmem_pool_tick load relaxed
+ * site: csrc/src/shared_pool.c hakmem_pool_tick load seq_cst
  * site: csrc/src/shared_pool.c hakmem_pool_tick store relaxed
  * site: csrc/src/shared_pool.c hakmem_pool_tick compare_exchange_strong seq_cst/relaxed
  * site: csrc/src/shared_pool.c hakmem_pool_release fetch_add seq_cst
  * site: csrc/src/shared_pool.c hakmem_pool_release load seq_cst
  * site: csrc/src/shared_pool.c hakmem_pool_release store relaxed
+ * site: csrc/src/shared_pool.c claim_run fetch_sub relaxed
+ * site: csrc/src/shared_pool.c purge_all load relaxed
  * site: csrc/src/shared_pool.c purge_claimed fetch_sub relaxed
  * site: csrc/src/shared_pool.c purge_chunk load relaxed
  * site: csrc/src/shared_pool.c purge_chunk store relaxed
  *
- * short: -DOPS=2
- * full: -DOPS=3
- * twin: NO_NEXT_TIME    who purged does not set the next time
- * twin: ELECT_BY_STORE  the time is looked at, then cleared
+ * short: -DRELEASES=1 -DCLAIMS=1 -DTICKS=1
+ * full: -DRELEASES=2 -DCLAIMS=2 -DTICKS=1
+ * twin: NO_NEXT_TIME     who purged does not set the next time
+ * twin: NO_TIME_FOR_REST nor does who purged because too much was waiting, and left some
+ * twin: ELECT_BY_STORE   the time is looked at, then cleared
+ * twin: TIME_READ_EARLY  a release reads purge_at before it counts its slots (what an order below seq_cst allows)
+ * twin: DIRTY_READ_EARLY a tick reads dirty_slots before it clears purge_at (the same)
+ * twin: COUNTED_LATE     a release counts its slots after it set their bits
  */
-#ifndef OPS
-#define OPS 2
+#ifndef RELEASES
+#define RELEASES 1
+#define CLAIMS 2
+#define TICKS 1
 #endif
+#define MOST 2
 
-byte dirty, waiting, aged; /* dirty_slots; `empty` bits; those of them that were there at the last purge */
+short dirty;         /* dirty_slots */
+byte waiting, aged;  /* `empty` bits; those of them that were there at the last purge */
 bool purge_at;
-byte purging;
-byte elected, times;       /* ghosts: elections, and times that were set */
+byte elected, times; /* ghosts: elections, and times that were set */
 byte done;
 
+inline set_time() {
+    d_step { times = (purge_at -> times : times + 1); purge_at = true }
+}
+
+/* purge_chunk: `some` of what waits */
+inline purge(some) {
+    d_step { n = (some < waiting -> some : waiting); waiting = waiting - n }
+    if
+    :: n > 0 -> waiting = waiting + n; n = 0 /* the system kept it */
+    :: n > 0 -> dirty = dirty - n; n = 0
+    :: n == 0
+    fi;
+    aged = waiting
+}
+
+inline release(length) {
+#ifdef TIME_READ_EARLY
+    seen = purge_at;
+#endif
+#ifdef COUNTED_LATE
+    d_step { waiting = waiting + length; assert(dirty >= waiting) }
+    d_step { dirty = dirty + length; have = dirty }
+#else
+    d_step { dirty = dirty + length; have = dirty }
+    d_step { waiting = waiting + length; assert(dirty >= waiting) }
+#endif
+    if
+    :: have > MOST ->
+        if
+        :: dirty > MOST / 2 -> purge(waiting)
+        :: else
+        fi;
+#ifdef NO_TIME_FOR_REST
+        have = 0
+#else
+        have = dirty
+#endif
+    :: else
+    fi;
+#ifndef TIME_READ_EARLY
+    seen = purge_at;
+#endif
+    if
+    :: have > 0 && !seen -> set_time()
+    :: else
+    fi
+}
+
 proctype releaser() {
+    byte ops, n;
+    short have;
+    bool seen;
+    do
+    :: ops < RELEASES -> ops++; release(1); atomic { have = 0; seen = false }
+    :: ops < RELEASES -> ops++; release(3); atomic { have = 0; seen = false }
+    :: ops == RELEASES -> break
+    od;
+    atomic { ops = 0; done++ }
+}
+
+proctype claimer() {
     byte ops;
     do
-    :: ops < OPS ->
-        ops++;
-        dirty++;
-        waiting++;
-        if
-        :: !purge_at -> atomic { times = (purge_at -> times : times + 1); purge_at = true }
-        :: else
-        fi
+    :: atomic { ops < CLAIMS && waiting > 0 -> ops++; waiting-- }; dirty--
     :: break
     od;
     atomic { ops = 0; done++ }
@@ -49,12 +115,16 @@ proctype releaser() {
 
 proctype ticker() {
     byte ops, n;
+    short have;
     bool won;
     do
-    :: ops < OPS ->
+    :: ops < TICKS ->
         ops++;
         if
         :: purge_at ->
+#ifdef DIRTY_READ_EARLY
+            have = dirty;
+#endif
 #ifdef ELECT_BY_STORE
             atomic { purge_at = false; won = true; elected++ }
 #else
@@ -63,18 +133,20 @@ proctype ticker() {
             if
             :: won ->
                 assert(elected <= times);
-                d_step { n = (aged < waiting -> aged : waiting); waiting = waiting - n }
-                dirty = dirty - n;
-                aged = waiting;
+                n = aged;
+                purge(n);
+#ifndef DIRTY_READ_EARLY
+                have = dirty;
+#endif
 #ifndef NO_NEXT_TIME
                 if
-                :: dirty > 0 -> atomic { times = (purge_at -> times : times + 1); purge_at = true }
+                :: have > 0 -> set_time()
                 :: else
                 fi
 #endif
             :: else
             fi;
-            atomic { won = false; n = 0 }
+            atomic { won = false; n = 0; have = 0 }
         :: else
         fi
     :: break
@@ -83,7 +155,8 @@ proctype ticker() {
 }
 
 init {
-    atomic { run releaser(); run releaser(); run ticker(); run ticker() }
-    done == 4;
+    atomic { run releaser(); run releaser(); run claimer(); run ticker(); run ticker() }
+    done == 5;
+    assert(dirty == waiting);
     assert(waiting == 0 || purge_at)
 }
