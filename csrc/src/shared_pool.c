@@ -26,8 +26,9 @@ static _Atomic uint64_t purge_at;
  * two must see the other (anything weaker lets both miss, and the slots would stay hidden until the next release). */
 static _Atomic uint64_t available[(MAX_CHUNKS + 63) / 64];
 
-/* Purges, counted as they begin and as they end. Release on the counts, acquire on reading them: who sees that one has ended
- * sees the bits that it gave back. */
+/* Purges, counted as they begin and as they end. Relaxed on the first: who finds a slot's bit cleared by a purge has acquired
+ * that (see claim_bits), and the count with it. Release and acquire on the second: who sees that a purge has ended sees the
+ * bits that it gave back. */
 static _Atomic uint32_t purges_begun, purges_ended;
 
 /* Bits of one word ------------------------------------------------------------------------------------------------ */
@@ -48,8 +49,9 @@ static uint64_t claim_bits(_Atomic uint64_t *word, uint64_t mask) {
     }
     stat_atomic();
     /* Acquire: pairs with the release in give_bits; the last owner's writes to the slot and its head entries come before
-     * ours. Seq_cst instead would add nothing: claims of different slots need no common order. */
-    return atomic_fetch_and_explicit(word, ~mask, memory_order_acquire) & mask;
+     * ours. Release, for a purge's sake: who finds the bit cleared, by the loads in snapshot, sees purges_begun. Seq_cst
+     * instead would add nothing: claims of different slots need no common order. */
+    return atomic_fetch_and_explicit(word, ~mask, memory_order_acq_rel) & mask;
 }
 
 static void give_bits(_Atomic uint64_t *word, uint64_t mask) {
@@ -314,15 +316,13 @@ static bool acquire_once(uint32_t length, uint32_t align, hakmem_run_t *run) {
 
 bool hakmem_pool_acquire(uint32_t length, uint32_t align, hakmem_run_t *run) {
     for (int tries = 0;; tries++) {
-        uint32_t purges = atomic_load_explicit(&purges_begun, memory_order_acquire);
+        uint32_t ended = atomic_load_explicit(&purges_ended, memory_order_acquire);
         if (acquire_once(length, align, run)) {
             return true;
         }
-        /* A purge holds the slots that it works on. If one was under way at any time of the search, what it held may have been
-         * all there is: look again once it is over. Bounded, since others may go on purging for ever. */
-        bool held = atomic_load_explicit(&purges_ended, memory_order_acquire) != purges ||
-                    atomic_load_explicit(&purges_begun, memory_order_acquire) != purges;
-        if (!held || tries == 100) {
+        /* A purge holds the slots that it works on. Unless every one that has begun by now had ended before the search, what one
+         * held may have been all there is: look again. Bounded, since others may go on purging for ever. */
+        if (atomic_load_explicit(&purges_begun, memory_order_relaxed) == ended || tries == 100) {
             return false;
         }
         hakmem_os_yield();
@@ -411,14 +411,14 @@ static void purge_chunk(hakmem_chunk_t *chunk, bool only_aged) {
 
 static void purge_all(bool only_aged, int64_t until_dirty) {
     uint32_t count = hakmem_arena_chunk_count();
-    atomic_fetch_add_explicit(&purges_begun, 1, memory_order_acq_rel);
+    atomic_fetch_add_explicit(&purges_begun, 1, memory_order_relaxed);
     for (uint32_t i = count; i-- > 0;) { /* high addresses first: allocation prefers the low ones */
         if (atomic_load_explicit(&dirty_slots, memory_order_relaxed) <= until_dirty) {
             break;
         }
         purge_chunk(hakmem_arena_chunk(i), only_aged);
     }
-    atomic_fetch_add_explicit(&purges_ended, 1, memory_order_acq_rel);
+    atomic_fetch_add_explicit(&purges_ended, 1, memory_order_release);
 }
 
 void hakmem_pool_tick(uint64_t now_ms) {

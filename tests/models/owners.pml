@@ -1,7 +1,7 @@
 /* A page changes hands: heap closing and recycling, settle and adopt, abandon against late frees, claims by class and of
  * emptied pages, unparking by an old owner word, and the slot's reuse as a new page.
  *
- * Mirrors csrc/src/thread.c, heap.c, abandoned.c and tiny.c (remote frees). One page of NB blocks, two heaps, three threads of
+ * Mirrors csrc/src/thread.c, heap.c, abandoned.c, notice.c and frees.c. One page of NB blocks, two heaps, three threads of
  * a few operations each; a thread has a heap or none (a thread after its teardown). Sequentially consistent; the orders are the
  * affair of loom/. Every access to a shared word is a step of its own; the owner's line is read and written within the step
  * beside it, which hides nothing: whoever takes a page while another has it fails at the taking (ghost `holder`).

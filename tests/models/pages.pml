@@ -1,7 +1,7 @@
 /* Full pages: park, push, notice, the pending list, drain, and the owner's own free into a page that it parked. The heap stays open.
  *
  * Mirrors csrc/src/remote.h, heap.c (park, hakmem_heap_unpark, hakmem_heap_take_notified, hakmem_heap_drain_pending) and
- * thread.c (hakmem_give_notice). Two pages of NB blocks, one owner, two threads that only free. Sequentially consistent; every access to
+ * notice.c (hakmem_give_notice). Two pages of NB blocks, one owner, two threads that only free. Sequentially consistent; every access to
  * a shared word is a step. `count` stands for the list behind the word: a push that found another list is a failed CAS, which
  * changes nothing.
  *

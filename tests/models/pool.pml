@@ -1,17 +1,20 @@
-/* The shared pool: claims of bits and their undoing, releases, purging, `available`, `run_limit`, and a chunk that is given back and
- * made anew.
+/* The shared pool: its lock-free list of free slots (bits) and how they are claimed, undone, released and purged; `available`,
+ * `run_limit`; and a chunk that is given back and made anew.
  *
  * Mirrors csrc/src/shared_pool.c and page_arena.c (hakmem_arena_add_chunk, hakmem_arena_retire_chunk). One chunk of three slots in
- * one word, two threads that acquire and release runs of one or two slots, and one that purges. Sequentially consistent, which
- * the seq_cst accesses promise; every operation on a shared word is a step.
+ * one word, two threads that acquire and release runs of one or two slots, and one that purges. The system makes no other chunk,
+ * and may refuse to commit. Sequentially consistent, which the seq_cst accesses promise (loom/src/pool.rs has the orders); every
+ * operation on a shared word is a step. Left out: searches of `empty` or `released` alone, which claim like the last one and change
+ * nothing else; and that a search goes on at a higher slot after it lost one.
  *
  * Checked: a slot has one owner at a time; in the end every slot is free or owned, and a run that is free is one that an
  * acquisition finds (available, and below the limit).
  *
  * site: csrc/src/shared_pool.c claim_bits load relaxed
- * site: csrc/src/shared_pool.c claim_bits fetch_and acquire
+ * site: csrc/src/shared_pool.c claim_bits fetch_and acq_rel
  * site: csrc/src/shared_pool.c give_bits fetch_or seq_cst
  * site: csrc/src/shared_pool.c set_available load seq_cst
+ * site: csrc/src/shared_pool.c set_available store seq_cst
  * site: csrc/src/shared_pool.c set_available fetch_or seq_cst
  * site: csrc/src/shared_pool.c chunk_has_free load seq_cst
  * site: csrc/src/shared_pool.c clear_available_if_full fetch_and seq_cst
@@ -19,20 +22,23 @@
  * site: csrc/src/shared_pool.c snapshot load seq_cst
  * site: csrc/src/shared_pool.c claim_from load relaxed
  * site: csrc/src/shared_pool.c claim_from store seq_cst
- * site: csrc/src/shared_pool.c set_available store seq_cst
+ * site: csrc/src/page_arena.c hakmem_arena_add_chunk store relaxed
+ * site: csrc/src/page_arena.c set_free_bits fetch_or seq_cst
  *
- * short: -DOPS=2
- * full: -DOPS=3
+ * short: -DOPS1=2 -DOPS2=1
+ * full: -DOPS1=3 -DOPS2=2
  * twin: NO_LAST_LOOK           `available` is cleared without another look
  * twin: AVAILABLE_READ_EARLY   a release reads `available` before its bits are set (what an order below seq_cst allows)
+ * twin: LIMIT_READ_EARLY       a release reads the limit before its bits are set (the same)
  * twin: LIMIT_RESET_BY_RELEASE bits that are given back by a purge or an undone claim leave the limit as it is
  * twin: LIMIT_UNCHECKED        the limit is set without another look
  * twin: CLAIM_BY_STORE         a claim looks, then stores
  * twin: UNDO_SILENT            an undone claim leaves `available` as it is
  * twin: RETIRE_UNCHECKED       a chunk is given back although a claim fell short
  */
-#ifndef OPS
-#define OPS 2
+#ifndef OPS1
+#define OPS1 2 /* operations of each worker */
+#define OPS2 1
 #endif
 #define ALL 7
 #define NO_LIMIT 9
@@ -46,6 +52,8 @@ bool arena_lock;
 byte owned; /* ghost: by whoever claimed them, purging included */
 byte kept;  /* ghost: by the program in the end */
 byte done;
+
+#define FORGET mask = 0; bits = 0; e = 0; r = 0; n = 0; none = false
 
 inline claim_bits(map, which, got) {
 #ifdef CLAIM_BY_STORE
@@ -66,9 +74,16 @@ inline give_bits(map, which) {
     fi
 }
 
+inline reset_limit() {
+    if
+    :: run_limit != NO_LIMIT -> run_limit = NO_LIMIT
+    :: else
+    fi
+}
+
 inline set_available() {
 #ifndef LIMIT_RESET_BY_RELEASE
-    run_limit = NO_LIMIT;
+    reset_limit();
 #endif
     if
     :: !available -> available = true
@@ -122,10 +137,13 @@ inline claim_in_chunk(length) {
         claim_bits(dirty, mask, e);
         claim_bits(released, (mask & ~e), r);
         claim_bits(unused, (mask & ~e & ~r), n);
+        bits = 0;
         if
         :: (e | r | n) != mask -> undo(); mask = 0
-        :: else
-        fi
+        :: (e | r | n) == mask && n != 0 -> undo(); mask = 0 /* hakmem_arena_commit was refused */
+        :: (e | r | n) == mask
+        fi;
+        atomic { e = 0; r = 0; n = 0 }
     fi
 }
 
@@ -140,13 +158,12 @@ inline acquire(length) {
             :: none ->
                 run_limit = length;
 #ifndef LIMIT_UNCHECKED
-                look();
-                if
-                :: HAS_RUN(bits, length) -> run_limit = NO_LIMIT
-                :: else
-                fi;
+                claim_in_chunk(length);
 #endif
-                clear_available_if_full()
+                if
+                :: none -> clear_available_if_full()
+                :: else -> run_limit = NO_LIMIT
+                fi
             :: else
             fi
         :: else
@@ -171,17 +188,30 @@ inline acquire(length) {
 }
 
 inline release() {
-#ifdef AVAILABLE_READ_EARLY
+#if defined(AVAILABLE_READ_EARLY)
     none = available;
     give_bits(dirty, mask);
-    run_limit = NO_LIMIT;
+    reset_limit();
     if
     :: !none -> available = true
     :: else
     fi
+#elif defined(LIMIT_READ_EARLY)
+    none = (run_limit != NO_LIMIT);
+    give_bits(dirty, mask);
+    if
+    :: none -> run_limit = NO_LIMIT
+    :: else
+    fi;
+    if
+    :: !available -> available = true
+    :: else
+    fi
 #else
     give_bits(dirty, mask);
-    run_limit = NO_LIMIT;
+#ifdef LIMIT_RESET_BY_RELEASE
+    reset_limit();
+#endif
     set_available()
 #endif
 }
@@ -198,29 +228,31 @@ inline retire_if_empty() {
         :: (e | r | n) != ALL -> undo()
 #endif
         :: else ->
-            clear_available_if_full();
             atomic { !arena_lock -> arena_lock = true }
-            atomic { assert(in_use); assert((owned & ALL) == ALL); in_use = false; owned = 0 }
-            arena_lock = false
+            if
+            :: true -> /* `available` stays set: a search that finds nothing clears it */
+                atomic { assert(in_use); assert((owned & ALL) == ALL); in_use = false; owned = 0 }
+                arena_lock = false
+            :: true -> arena_lock = false; undo() /* the system refused */
+            fi
         fi
     :: else
     fi
 }
 
-#define FORGET mask = 0; bits = 0; e = 0; r = 0; n = 0; none = false
-
-proctype worker() {
+proctype worker(byte most) {
     byte ops, mask, bits, e, r, n, mine;
     bool none;
     do
-    :: ops < OPS && mine == 0 -> ops++; acquire(1); atomic { mine = mask; FORGET }
-    :: ops < OPS && mine == 0 -> ops++; acquire(2); atomic { mine = mask; FORGET }
-    :: mine != 0 -> ops = (ops < OPS -> ops + 1 : ops); mask = mine; mine = 0; release(); atomic { FORGET }
+    :: ops < most && mine == 0 -> ops++; acquire(1); atomic { mine = mask; FORGET }
+    :: ops < most && mine == 0 -> ops++; acquire(2); atomic { mine = mask; FORGET }
+    :: mine != 0 -> ops = (ops < most -> ops + 1 : ops); mask = mine; mine = 0; release(); atomic { FORGET }
     :: break
     od;
     atomic { kept = kept | mine; mine = 0; ops = 0; done++ }
 }
 
+/* purge_all of purge_chunk */
 proctype purger() {
     byte mask, bits, e, r, n;
     bool none;
@@ -240,8 +272,9 @@ init {
     if
     :: true
     :: atomic { unused = ALL - 1; owned = 1; kept = 1 } /* one slot is in use for good, so that the chunk can be full */
+    :: atomic { unused = 0; dirty = ALL - 1; owned = 1; kept = 1 }
     fi;
-    atomic { run worker(); run worker(); run purger() }
+    atomic { run worker(OPS1); run worker(OPS2); run purger() }
     done == 3;
     bits = dirty | released | unused;
     assert(owned == kept);

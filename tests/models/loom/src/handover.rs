@@ -1,6 +1,6 @@
 //! Pages that change hands without a lock: abandon, late frees, claims; and an emptied page whose slot goes to another thread.
 //!
-//! Mirrors csrc/src/abandoned.c, tiny.c (hakmem_tiny_free_remote), page.h (page_is_empty), heap.c (hakmem_heap_release_page) and
+//! Mirrors csrc/src/abandoned.c, frees.c (hakmem_free_remote_chain), page.h (page_is_empty), heap.c (hakmem_heap_release_page) and
 //! shared_pool.c (claim_bits, give_bits).
 //!
 //! site: csrc/src/remote.h remote_try_state load relaxed
@@ -9,7 +9,7 @@
 //! site: csrc/src/page.h page_set_used store relaxed
 //! site: csrc/src/page.h page_is_empty load acquire
 //! site: csrc/src/shared_pool.c claim_bits load relaxed
-//! site: csrc/src/shared_pool.c claim_bits fetch_and acquire
+//! site: csrc/src/shared_pool.c claim_bits fetch_and acq_rel
 //! site: csrc/src/shared_pool.c give_bits fetch_or seq_cst
 
 use loom::cell::UnsafeCell;
@@ -18,7 +18,7 @@ use loom::sync::Arc;
 use loom::thread;
 
 use crate::lists::{count, List};
-use crate::{order, search, Model, Word};
+use crate::{left_out, order, search, Model, Word};
 
 pub const MODELS: &[Model] = &[
     Model {
@@ -27,11 +27,16 @@ pub const MODELS: &[Model] = &[
         twins: &[("abandon", "acquire"), ("claim", "release"), ("push", "acquire")],
     },
     Model {
+        name: "abandon_again",
+        run: abandon_again,
+        twins: &[("abandon", "acquire"), ("claim", "release"), ("second_look", "none")],
+    },
+    Model {
         name: "emptied_slot",
         run: emptied_slot,
-        twins: &[("is_empty", "relaxed"), ("push", "acquire"), ("give", "relaxed"), ("claim_bits", "relaxed")],
+        twins: &[("is_empty", "relaxed"), ("push", "acquire"), ("give", "relaxed"), ("claim_bits", "release")],
     },
-    Model { name: "two_givers", run: two_givers, twins: &[("give", "relaxed"), ("claim_bits", "relaxed")] },
+    Model { name: "two_givers", run: two_givers, twins: &[("give", "relaxed"), ("claim_bits", "release")] },
 ];
 
 const OWNED: u64 = 0;
@@ -100,6 +105,49 @@ fn abandon_claim() {
     });
 }
 
+impl Page {
+    /// hakmem_abandon: false: every block is back, and the page is this thread's.
+    fn abandon(&self) -> bool {
+        loop {
+            self.own_line.with_mut(|line| unsafe { *line += 1 });
+            let used = self.used.load(Relaxed);
+            let left = self.list.try_state("abandon", OWNED, ABANDONED).unwrap();
+            if count(left) != used || self.list.try_state("claim", ABANDONED, OWNED).is_none() {
+                return true;
+            }
+            self.own_line.with_mut(|line| unsafe { *line += 1 });
+            if count(self.list.word.load(order("is_empty", Acquire))) == self.used.load(Relaxed)
+                || left_out("second_look")
+            {
+                return false;
+            }
+        }
+    }
+}
+
+/// A thread abandons a page whose block is back already, and claims it again; another has had it in between, taken the block that
+/// came back for itself, and abandoned it in turn.
+fn abandon_again() {
+    search(|| {
+        let page = Arc::new(Page::new(1));
+        page.list.push(0);
+        let other = {
+            let page = page.clone();
+            thread::spawn(move || {
+                if !page.claim() {
+                    return false;
+                }
+                page.used.store(1, Relaxed); // a block is handed out, and stays with the program
+                assert!(page.abandon(), "a block is in use");
+                true
+            })
+        };
+        let abandoned = page.abandon();
+        let in_use = other.join().unwrap();
+        assert_eq!(abandoned, in_use, "empty if nobody took a block, and given up if somebody did");
+    });
+}
+
 /// Another thread frees the last block of a page; the owner sees that by the count alone and gives the slot away; a third thread gets it and
 /// writes where the block was.
 fn emptied_slot() {
@@ -113,7 +161,7 @@ fn emptied_slot() {
             let page = page.clone();
             thread::spawn(move || {
                 if page.free_slots.load(Relaxed) & 1 != 0
-                    && page.free_slots.fetch_and(!1, order("claim_bits", Acquire)) & 1 != 0
+                    && page.free_slots.fetch_and(!1, order("claim_bits", AcqRel)) & 1 != 0
                 {
                     page.list.blocks[0].with_mut(|block| unsafe { *block = 7 });
                     page.own_line.with_mut(|line| unsafe { *line += 1 });
@@ -141,7 +189,7 @@ fn two_givers() {
                 page.free_slots.fetch_or(1 << slot, order("give", Release));
             })
         });
-        let got = page.free_slots.fetch_and(!3, order("claim_bits", Acquire));
+        let got = page.free_slots.fetch_and(!3, order("claim_bits", AcqRel));
         for slot in 0..2 {
             if got & 1 << slot != 0 {
                 page.list.blocks[slot].with_mut(|block| unsafe { *block = 8 });

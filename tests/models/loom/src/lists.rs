@@ -55,11 +55,16 @@ impl List {
 
     /// remote_push of one block: the word that was there, and the one that is left.
     pub fn push(&self, block: u64) -> (u64, u64) {
+        self.push_chain(block, block, 1)
+    }
+
+    /// remote_push of `n` blocks, from `first` to `last`.
+    fn push_chain(&self, first: u64, last: u64, n: u64) -> (u64, u64) {
         let mut old = GUESS;
         loop {
             let state = if old & STATE == 1 { 2 } else { old & STATE };
-            self.blocks[block as usize].with_mut(|link| unsafe { *link = head(old) });
-            let word = pack(count(old) + 1, block + 1, state);
+            self.blocks[last as usize].with_mut(|link| unsafe { *link = head(old) });
+            let word = pack(count(old) + n, first + 1, state);
             match self.word.compare_exchange(old, word, order("push", AcqRel), Relaxed) {
                 Ok(_) => return (old, word),
                 Err(now) => old = now,
@@ -111,24 +116,32 @@ impl List {
     }
 }
 
-/// Two threads push while the owner takes, twice.
+/// Two threads push, one a block and then a chain of two (as the cache's batches are), while the owner takes, twice.
 fn push_take() {
     search(|| {
-        let list = Arc::new(List::new(3, 0));
-        let pushers = [0..2, 2..3].map(|blocks| {
-            let list = list.clone();
-            thread::spawn(move || {
-                for block in blocks {
-                    list.push(block);
-                }
-            })
-        });
+        let list = Arc::new(List::new(4, 0));
+        let pushers = [
+            {
+                let list = list.clone();
+                thread::spawn(move || {
+                    list.push(0);
+                    list.blocks[2].with_mut(|link| unsafe { *link = 1 + 1 });
+                    list.push_chain(2, 1, 2);
+                })
+            },
+            {
+                let list = list.clone();
+                thread::spawn(move || {
+                    list.push(3);
+                })
+            },
+        ];
         let mut taken = list.take() + list.take();
         for pusher in pushers {
             pusher.join().unwrap();
         }
         taken += list.take();
-        assert_eq!(taken, 3);
+        assert_eq!(taken, 4);
     });
 }
 

@@ -20,23 +20,29 @@ use std::sync::OnceLock;
 
 use loom::sync::atomic::{AtomicU64, Ordering};
 
-/// A protocol: its name, its search, and which of its sites fails the search with which weaker order.
+/// A protocol: its name, its search, and which of its sites fails the search with which weaker order, or which check without
+/// ("none").
 pub struct Model {
     pub name: &'static str,
     pub run: fn(),
     pub twins: &'static [(&'static str, &'static str)],
 }
 
-static WEAKENED: OnceLock<(String, Ordering)> = OnceLock::new();
+static WEAKENED: OnceLock<(String, Option<Ordering>)> = OnceLock::new();
 static ITERATIONS: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
 static PREEMPTIONS: OnceLock<usize> = OnceLock::new();
 
 /// The order of a site: the core's, unless this run is the twin in which it is another.
 pub fn order(site: &str, core: Ordering) -> Ordering {
     match WEAKENED.get() {
-        Some((name, weaker)) if name == site => *weaker,
+        Some((name, Some(weaker))) if name == site => *weaker,
         _ => core,
     }
+}
+
+/// Whether this run is the twin that leaves a check out.
+pub fn left_out(check: &str) -> bool {
+    matches!(WEAKENED.get(), Some((name, None)) if name == check)
 }
 
 /// An atomic word. loom's search remembers one access to a word, the last: a load hides an earlier load of another thread from the
@@ -104,11 +110,13 @@ pub fn search(f: fn()) {
     });
 }
 
-fn parse_order(name: &str) -> Ordering {
+/// None: a check is left out.
+fn parse_order(name: &str) -> Option<Ordering> {
     match name {
-        "relaxed" => Ordering::Relaxed,
-        "acquire" => Ordering::Acquire,
-        "release" => Ordering::Release,
+        "relaxed" => Some(Ordering::Relaxed),
+        "acquire" => Some(Ordering::Acquire),
+        "release" => Some(Ordering::Release),
+        "none" => None,
         _ => panic!("no such order: {name}"),
     }
 }

@@ -1,7 +1,7 @@
 //! Notice of a full page: park, push, pending, drain; and a heap that closes and serves another thread.
 //!
-//! Mirrors csrc/src/heap.c (park, hakmem_heap_take_notified, hakmem_heap_drain_pending), thread.c (hakmem_give_notice, heap_close,
-//! heap_new, heap_recycle) and heap.c (hakmem_tiny_heap_init).
+//! Mirrors csrc/src/heap.c (park, hakmem_heap_take_notified, hakmem_heap_drain_pending, hakmem_tiny_heap_init), notice.c
+//! (hakmem_give_notice) and thread.c (heap_close, heap_new, heap_recycle).
 //!
 //! site: csrc/src/remote.h remote_push compare_exchange_weak acq_rel/relaxed
 //! site: csrc/src/remote.h remote_try_state compare_exchange_weak acq_rel/relaxed

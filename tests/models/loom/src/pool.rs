@@ -1,8 +1,22 @@
 //! Where one thread writes a word and then looks at another's, and the other way round: of the two, one must see the other.
 //!
 //! Mirrors csrc/src/shared_pool.c (`available`: set_available against clear_available_if_full; `run_limit`: set_available against
-//! claim_from) and page_arena.c (set_free_bits). The core's seq_cst accesses are a fence here; see main.rs.
+//! claim_from; `purge_at` and `dirty_slots`: hakmem_pool_release against hakmem_pool_tick; `purges_begun` and `purges_ended`:
+//! purge_all against hakmem_pool_acquire) and page_arena.c (set_free_bits, hakmem_arena_commit). The core's seq_cst accesses are
+//! a fence here; see main.rs.
 //!
+//! site: csrc/src/shared_pool.c hakmem_pool_tick load seq_cst
+//! site: csrc/src/shared_pool.c hakmem_pool_tick store relaxed
+//! site: csrc/src/shared_pool.c hakmem_pool_tick compare_exchange_strong seq_cst/relaxed
+//! site: csrc/src/shared_pool.c hakmem_pool_release fetch_add seq_cst
+//! site: csrc/src/shared_pool.c hakmem_pool_release load seq_cst
+//! site: csrc/src/shared_pool.c hakmem_pool_release store relaxed
+//! site: csrc/src/shared_pool.c hakmem_pool_acquire load acquire
+//! site: csrc/src/shared_pool.c hakmem_pool_acquire load relaxed
+//! site: csrc/src/shared_pool.c purge_all fetch_add relaxed
+//! site: csrc/src/shared_pool.c purge_all fetch_add release
+//! site: csrc/src/shared_pool.c claim_bits fetch_and acq_rel
+//! site: csrc/src/shared_pool.c snapshot load seq_cst
 //! site: csrc/src/shared_pool.c give_bits fetch_or seq_cst
 //! site: csrc/src/shared_pool.c set_available load seq_cst
 //! site: csrc/src/shared_pool.c set_available fetch_or seq_cst
@@ -24,6 +38,12 @@ use crate::{order, search, seq_cst_fence, Model, Word};
 pub const MODELS: &[Model] = &[
     Model { name: "available", run: available, twins: &[("give", "release"), ("clear", "release")] },
     Model { name: "run_limit", run: run_limit, twins: &[("give", "release"), ("limit", "relaxed")] },
+    Model { name: "purge_at", run: purge_at, twins: &[("release", "release"), ("tick", "acquire")] },
+    Model {
+        name: "purge_holds",
+        run: purge_holds,
+        twins: &[("claim_bits", "acquire"), ("snapshot", "relaxed"), ("end", "relaxed"), ("ended", "relaxed")],
+    },
     Model { name: "commit", run: commit, twins: &[("commit.raise", "relaxed"), ("commit.look", "relaxed")] },
 ];
 
@@ -73,9 +93,60 @@ fn run_limit() {
         };
         bits.fetch_or(1, AcqRel);
         seq_cst_fence("give");
-        limit.store(9, Release);
+        if limit.load(Acquire) != 9 {
+            limit.store(9, Release);
+        }
         searcher.join().unwrap();
         assert_eq!(limit.load(Relaxed), 9, "a free slot is hidden");
+    });
+}
+
+/// A slot is released while another thread purges what has aged, which is nothing, and sets the next time if any waits.
+fn purge_at() {
+    search(|| {
+        let dirty = Arc::new(Word::new(0));
+        let at = Arc::new(Word::new(1));
+        let ticker = {
+            let (dirty, at) = (dirty.clone(), at.clone());
+            thread::spawn(move || {
+                if at.compare_exchange(1, 0, AcqRel, Relaxed).is_ok() {
+                    seq_cst_fence("tick");
+                    if dirty.load(Acquire) > 0 {
+                        at.store(2, Relaxed);
+                    }
+                }
+            })
+        };
+        dirty.fetch_add(1, AcqRel);
+        seq_cst_fence("release");
+        if at.load(Acquire) == 0 {
+            at.store(3, Relaxed);
+        }
+        ticker.join().unwrap();
+        assert_ne!(at.load(Relaxed), 0, "a slot waits for ever");
+    });
+}
+
+/// A slot is in a purge's hands while another thread, which finds none, has to know that.
+fn purge_holds() {
+    search(|| {
+        let [empty, released, begun, ended] = [1, 0, 0, 0].map(|value| Arc::new(Word::new(value)));
+        let purger = {
+            let (empty, released) = (empty.clone(), released.clone());
+            let (begun, ended) = (begun.clone(), ended.clone());
+            thread::spawn(move || {
+                begun.fetch_add(1, Relaxed);
+                assert_eq!(empty.fetch_and(0, order("claim_bits", AcqRel)), 1);
+                released.fetch_or(1, order("give", AcqRel));
+                ended.fetch_add(1, order("end", Release));
+            })
+        };
+        let over = ended.load(order("ended", Acquire));
+        let found = empty.load(order("snapshot", Acquire)) | released.load(order("snapshot", Acquire));
+        if found == 0 {
+            assert_ne!(begun.load(Relaxed), over, "refused, though nobody has the slot but a purge");
+        }
+        purger.join().unwrap();
     });
 }
 

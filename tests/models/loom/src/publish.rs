@@ -1,5 +1,5 @@
 //! What is written once and then shown to others: the chunk table, the regions, a page behind its owner word, the failure hook, the
-//! record of early memory. One shape with the core's orders; each use is named.
+//! record of early memory, the list of all heaps. One shape with the core's orders; each use is named.
 //!
 //! site: csrc/src/page_arena.c make_chunk store release
 //! site: csrc/src/page_arena.c hakmem_arena_chunk_count load acquire
@@ -24,6 +24,9 @@
 //! site: csrc/src/early.c hakmem_early_record compare_exchange_strong acquire/acquire
 //! site: csrc/src/early.c hakmem_early_record store release
 //! site: csrc/src/early.c hakmem_early_bytes load acquire
+//! site: csrc/src/thread.c link_heap load relaxed
+//! site: csrc/src/thread.c link_heap compare_exchange_weak release/relaxed
+//! site: csrc/src/thread.c hakmem_all_heaps load acquire
 
 use loom::cell::UnsafeCell;
 use loom::sync::atomic::Ordering::*;
@@ -44,6 +47,7 @@ pub const MODELS: &[Model] = &[
         run: hook,
         twins: &[("hook.set", "acquire"), ("hook.set", "release"), ("hook.call", "relaxed")],
     },
+    Model { name: "heap_list", run: heap_list, twins: &[("link", "relaxed"), ("all", "relaxed")] },
     Model { name: "record_once", run: record_once, twins: &[("record.done", "relaxed"), ("record.look", "relaxed")] },
 ];
 
@@ -121,6 +125,46 @@ fn hook() {
         hook.word.swap(1, order("hook.set", AcqRel));
         replacer.join().unwrap();
         caller.join().unwrap();
+    });
+}
+
+/// Two heaps are linked at once; who walks the list reads their links.
+fn heap_list() {
+    struct Heaps {
+        first: Word,
+        next: [UnsafeCell<u64>; 2],
+    }
+    unsafe impl Sync for Heaps {}
+    unsafe impl Send for Heaps {}
+    fn link(heaps: &Heaps, heap: u64) {
+        let mut first = 0; // what the relaxed load may return; the CAS confirms it
+        loop {
+            heaps.next[heap as usize - 1].with_mut(|next| unsafe { *next = first });
+            match heaps.first.compare_exchange(first, heap, order("link", Release), Relaxed) {
+                Ok(_) => return,
+                Err(now) => first = now,
+            }
+        }
+    }
+    fn walk(heaps: &Heaps) -> u64 {
+        let (mut heap, mut seen) = (heaps.first.load(order("all", Acquire)), 0);
+        while heap != 0 {
+            seen += 1;
+            heap = heaps.next[heap as usize - 1].with(|next| unsafe { *next });
+        }
+        seen
+    }
+    search(|| {
+        let heaps = Arc::new(Heaps { first: Word::new(0), next: [0, 0].map(UnsafeCell::new) });
+        let others = [1, 2].map(|heap| {
+            let heaps = heaps.clone();
+            thread::spawn(move || link(&heaps, heap))
+        });
+        walk(&heaps);
+        for other in others {
+            other.join().unwrap();
+        }
+        assert_eq!(walk(&heaps), 2);
     });
 }
 
