@@ -31,11 +31,13 @@ bool arena_lock;
 bool in_use = true;
 byte done;
 
+/* hakmem_arena_commit; `won`: not refused */
 inline commit(slot) {
     have = committed;
     if
     :: have > slot
-    :: else ->
+    :: have <= slot -> won = false /* the system refuses */
+    :: have <= slot ->
         /* as much again, as the system allows; or just what is needed */
         if
         :: want = slot + 1
@@ -79,17 +81,20 @@ proctype worker() {
         d_step { won = is_free[slot]; is_free[slot] = false }
         if
         :: won ->
-#ifdef UNDO_FIRST
             if
+#ifdef UNDO_FIRST
             :: true -> is_free[slot] = true; commit(slot) /* the system refused, it thought */
-            :: true -> commit(slot); assert(touchable[slot]); assert(touchable[slot]); is_free[slot] = true
-            fi
-#else
-            commit(slot);
-            assert(touchable[slot]);
-            assert(touchable[slot]); /* and still, when the program uses it */
-            is_free[slot] = true
 #endif
+            :: true ->
+                commit(slot);
+                if
+                :: won ->
+                    assert(touchable[slot]);
+                    assert(touchable[slot]) /* and still, when the program uses it */
+                :: else
+                fi;
+                is_free[slot] = true /* released, or undone */
+            fi
         :: else
         fi;
         atomic { FORGET }
@@ -128,12 +133,12 @@ proctype retirer() {
         :: else ->
             atomic { !arena_lock -> arena_lock = true }
             have = committed;
-            committed = 1;
             i = 1;
             do
             :: i < SLOTS -> touchable[i] = (i < have -> false : touchable[i]); i++
             :: else -> break
             od;
+            committed = 1;
             in_use = false;
             arena_lock = false;
             /* made anew, by whoever needs one */

@@ -34,7 +34,7 @@
  * site: csrc/src/page.h page_set_used store relaxed
  *
  * short: -DOPS1=3 -DOPS2=3 -DOPS3=1
- * full: -DOPS1=4 -DOPS2=4 -DOPS3=2
+ * full: -DOPS1=4 -DOPS2=3 -DOPS3=1
  * twin: UNPARK_KEEPS_HEAP     unpark does not set page->heap
  * twin: NO_SECOND_LOOK        who claims back what it abandoned takes it for empty
  * twin: NO_LAST_LOOK          abandon does not see that every block was back already
@@ -44,6 +44,7 @@
  * twin: CLAIM_BY_STORE        the claim looks, then stores
  * twin: SETTLE_RELEASES       a thread without a heap gives a settled page up without a look
  * twin: CLOSE_FORGETS         closing drops what was pending
+ * twin: RECYCLE_EARLY         the heap serves the next thread before its pages are given up
  */
 #ifndef OPS1
 #define OPS1 3 /* operations of each thread */
@@ -313,9 +314,11 @@ inline malloc() {
         :: else
         fi
     :: !in_queue[my] && drain_first ->
+        h = indexed;
         if
-        :: indexed && owner == OWNER_ABANDONED -> claim(); if :: won -> adopt(my) :: else -> break fi
+        :: h && owner == OWNER_ABANDONED -> h = 0; claim(); if :: won -> adopt(my) :: else -> break fi
         :: else ->
+            h = 0;
             d_step {
                 won = !made;
                 if
@@ -342,8 +345,18 @@ inline leave() {
 #endif
     :: else
     fi;
+#ifdef RECYCLE_EARLY
+    heap_taken[h] = false;
+#endif
     if
-    :: indexed && state == ABANDONED && count == used -> claim(); if :: won -> adopt(h) :: else fi /* the emptied ones */
+    :: indexed -> /* claim_next, for one that looks empty */
+        d_step { old = state; w = count }
+        u = used;
+        if
+        :: old == ABANDONED && w == u -> claim(); if :: won -> adopt(h) :: else fi
+        :: else
+        fi;
+        atomic { old = 0; w = 0; u = 0 }
     :: else
     fi;
     if
@@ -361,7 +374,9 @@ inline leave() {
         fi
     :: else
     fi;
+#ifndef RECYCLE_EARLY
     heap_taken[h] = false
+#endif
 }
 
 /* What an operation leaves in its locals is no part of the state. */

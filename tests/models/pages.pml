@@ -23,7 +23,7 @@
  * site: csrc/src/page.h page_has_free load relaxed
  *
  * short: -DOPS=4 -DFREES=3
- * full: -DOPS=7 -DFREES=4
+ * full: -DOPS=5 -DFREES=4
  * twin: PARK_BY_STORE     park does not look whether blocks came back meanwhile
  * twin: PUSH_KEEPS_PARKED a push leaves PARKED as it is, so that two pushers give notice
  * twin: UNPARK_NOTIFIED   the owner takes a page back that somebody is about to link

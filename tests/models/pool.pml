@@ -26,7 +26,7 @@
  * site: csrc/src/page_arena.c set_free_bits fetch_or seq_cst
  *
  * short: -DOPS1=2 -DOPS2=1
- * full: -DOPS1=3 -DOPS2=2
+ * full: -DOPS1=2 -DOPS2=2
  * twin: NO_LAST_LOOK           `available` is cleared without another look
  * twin: AVAILABLE_READ_EARLY   a release reads `available` before its bits are set (what an order below seq_cst allows)
  * twin: LIMIT_READ_EARLY       a release reads the limit before its bits are set (the same)

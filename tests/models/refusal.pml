@@ -23,7 +23,7 @@
  * site: csrc/src/shared_pool.c claim_from store seq_cst
  *
  * short: -DPURGES=2 -DSLOTS=1
- * full: -DPURGES=2 -DSLOTS=2
+ * full: -DPURGES=3 -DSLOTS=1
  * twin: NO_RETRY           a search is not repeated
  * twin: RETRY_MISSES_END   nor after a purge that was under way when the search began and was over when it ended
  * twin: RETRY_MISSES_BEGIN nor after one that began during the search and is not over yet

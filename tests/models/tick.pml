@@ -23,7 +23,7 @@
  * site: csrc/src/shared_pool.c purge_chunk store relaxed
  *
  * short: -DRELEASES=1 -DCLAIMS=1 -DTICKS=1
- * full: -DRELEASES=2 -DCLAIMS=2 -DTICKS=1
+ * full: -DRELEASES=1 -DCLAIMS=2 -DTICKS=1
  * twin: NO_NEXT_TIME     who purged does not set the next time
  * twin: NO_TIME_FOR_REST nor does who purged because too much was waiting, and left some
  * twin: ELECT_BY_STORE   the time is looked at, then cleared
