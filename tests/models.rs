@@ -285,9 +285,9 @@ fn the_scan_sees_what_it_should() {
     assert_eq!(sites_of("x", text).into_iter().collect::<Vec<_>>(), want);
 }
 
-/// About a minute; needs spin and gcc.
+/// A few minutes; needs spin and gcc.
 #[test]
-#[ignore = "takes a minute; scripts/models runs it, and cargo test -- --ignored"]
+#[ignore = "takes minutes; scripts/models runs it, and cargo test -- --ignored"]
 fn short_models() {
     if Command::new("spin").arg("-V").output().is_err() {
         eprintln!("spin is not installed: not run");

@@ -151,7 +151,7 @@ fn main() {
     }
     let mut failed = false;
     for model in models {
-        let (passed, iterations) = run_apart(if short { 2 } else { 4 }, &[model.name]);
+        let (passed, iterations) = run_apart(if short { 2 } else { 3 }, &[model.name]);
         failed |= !passed;
         let result = if passed { "holds" } else { "FAILS" };
         println!("loom/{:<34} {:>12} iterations  {result}", model.name, iterations);
