@@ -148,14 +148,14 @@ size_t hakmem_cache_overflow(hakmem_cache_t *cache, hakmem_cache_books_t *books,
     hakmem_cache_bin_t *bin = &cache->bins[size_class];
     hakmem_cache_book_t *book = &books->of[size_class];
     size_t entries = (size_t)(bin->limit - book_base(book));
+    if (book->gathers) { /* all of them: it may be closed now */
+        return entries;
+    }
     size_t older = (entries + 1) / 2;
     if (book->misses >= older) {
         book->misses -= (uint16_t)older;
         book->drains = 0;
         return grow(bin, books, size_class) ? 0 : older;
-    }
-    if (book->gathers) {
-        return entries;
     }
     if (++book->drains < CACHE_DRAINS) {
         return older;

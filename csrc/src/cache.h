@@ -91,6 +91,7 @@ typedef enum { PUSH_DONE, PUSH_FULL, PUSH_TWICE, PUSH_INVALID } hakmem_push_t;
 HAKMEM_INLINE hakmem_push_t cache_push(hakmem_cache_t *cache, uint32_t size_class, void *block) {
     hakmem_cache_bin_t *bin = &cache->bins[size_class];
     void **top = bin_top(bin);
+    HAKMEM_ASSERT(top <= bin->limit);
     if (hakmem_unlikely(*top == block)) {
         return PUSH_TWICE;
     }

@@ -177,6 +177,22 @@ static void *free_and_watch(void *n) {
         gathered_most = held() > gathered_most ? held() : gathered_most;
     }
     gathered_room = room();
+    /* A refill counts as misses, which must not make the bin give up only a part of what it gathered. */
+    size_t bytes = hakmem_thread_heap->books.bytes;
+    hakmem_thread_heap->books.bytes = CACHE_HEAP_BYTES; /* as if other bins had grown */
+    size_t taken = held() + 1;
+    allocate(taken);
+    static void *more[2 * CACHE_FIRST];
+    for (size_t i = 0; i < COUNT_OF(more); i++) {
+        CHECK((more[i] = hakmem_tiny_malloc_direct(hakmem_thread_heap, SIZE)) != NULL);
+    }
+    for (size_t i = 0; i < COUNT_OF(more); i++) {
+        CHECK(held() <= room());
+        hakmem_free(more[i]);
+    }
+    release(taken);
+    CHECK(held() <= room());
+    hakmem_thread_heap->books.bytes = bytes;
     allocate(CACHE_REOPEN - 1); /* its own, not enough to open the bin */
     release(CACHE_REOPEN - 1);
     static void *own[4 * CACHE_FIRST];
