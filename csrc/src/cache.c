@@ -34,6 +34,7 @@ static void set_limit(hakmem_cache_bin_t *bin, const hakmem_cache_book_t *book, 
 }
 
 void hakmem_cache_open(hakmem_cache_t *cache, hakmem_cache_books_t *books) {
+    books->bytes = 0; /* no bin has its former room */
     for (uint32_t c = 0; c < HAKMEM_CACHE_CLASSES; c++) {
         hakmem_cache_book_t *book = &books->of[c];
         if (book_base(book) == NULL) { /* else a former thread's, perhaps grown; it is empty */
@@ -42,7 +43,9 @@ void hakmem_cache_open(hakmem_cache_t *cache, hakmem_cache_books_t *books) {
         }
         bin_set_top(&cache->bins[c], book_base(book));
         book->misses = 0;
+        book->drains = 0;
         book->others = 0;
+        book->gathers = false;
         set_limit(&cache->bins[c], book, 0);
     }
 }

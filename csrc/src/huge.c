@@ -41,7 +41,7 @@ static _Atomic size_t live_bytes;
 /* Whether the last mapping that could tell had been used all over, and how many asked since. Huge pages make the first touches of such
  * a block several times cheaper; of a block that is hardly used, say a large table, they would make two megabytes resident
  * for a byte. So they are asked for where blocks were seen to be filled. Under the lock. */
-static bool dense;
+static size_t dense_bytes; /* the size of that mapping; 0: it was not, or there was none */
 static uint32_t huge_page_turn;
 #define HUGE_PAGE (2 * MIB)
 #define HUGE_PAGES_FROM (4 * MIB)
@@ -151,7 +151,8 @@ static size_t mapping_bytes(size_t size) {
 
 /* Whether a fresh mapping is to get huge pages. Under the lock. */
 static bool wants_huge_pages(size_t bytes) {
-    return bytes >= HUGE_PAGES_FROM && dense && ++huge_page_turn % PROBE_EVERY != 0;
+    /* Of about that size: blocks that are much larger may well be of another kind. */
+    return bytes >= HUGE_PAGES_FROM && bytes / 4 <= dense_bytes && ++huge_page_turn % PROBE_EVERY != 0;
 }
 
 static void *map_in_huge_pages(size_t bytes, size_t align) {
@@ -180,7 +181,8 @@ void *hakmem_huge_malloc(size_t size, size_t align, bool *zero) {
     hakmem_lock(HAKMEM_LOCK_HUGE);
     node_t *node = take_node();
     hakmem_mapping_t old = {NULL, 0};
-    bool again = node != NULL && align <= hakmem_os_page_size() && hakmem_idle_take(bytes, &old);
+    /* To clear a block would make all of it resident, and what is fresh costs nothing before it is touched. */
+    bool again = node != NULL && !*zero && align <= hakmem_os_page_size() && hakmem_idle_take(bytes, &old);
     bool huge_pages = !again && wants_huge_pages(bytes);
     hakmem_unlock(HAKMEM_LOCK_HUGE);
     if (node == NULL) {
@@ -241,7 +243,7 @@ void hakmem_huge_free(void *p) {
         hakmem_unlock(HAKMEM_LOCK_HUGE);
         bool touched = is_dense(p, bytes);
         hakmem_lock(HAKMEM_LOCK_HUGE);
-        dense = touched;
+        dense_bytes = touched ? bytes : 0;
     }
     checker_freed(p, bytes);
     bool kept = hakmem_idle_keep(p, bytes, hakmem_huge_bytes());
@@ -293,6 +295,10 @@ void *hakmem_huge_resize(void *p, size_t size, bool may_move) {
     }
     hakmem_unlock(HAKMEM_LOCK_HUGE);
     void *moved = bytes == node->bytes ? p : remap_block(p, node->bytes, bytes, may_move);
+    if (moved == NULL && hakmem_idle_bytes() != 0) {
+        hakmem_idle_tick(0, true); /* what waits may be what the system lacks */
+        moved = remap_block(p, node->bytes, bytes, may_move);
+    }
     hakmem_lock(HAKMEM_LOCK_HUGE);
     if (moved != NULL) {
         count(0, (int64_t)bytes - (int64_t)node->bytes);

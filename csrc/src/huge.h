@@ -5,7 +5,7 @@
 
 #include "base.h"
 
-/* `*zero`: whether it reads as zero. Null if the system refuses, or for a size above PTRDIFF_MAX. */
+/* `*zero`: whether it must read as zero, and then whether it does. Null if the system refuses, or for a size above PTRDIFF_MAX. */
 void *hakmem_huge_malloc(size_t size, size_t align, bool *zero);
 
 /* Frees a block that lies in no chunk. Aborts if it is none of ours, or was freed just before. */

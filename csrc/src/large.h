@@ -6,8 +6,8 @@
 #include "../include/hakmem.h"
 #include "shared_pool.h"
 
-/* `size` bytes aligned to `align` (a power of two); null if the system refuses, or above PTRDIFF_MAX. `*zero` tells whether
- * the block is zero already. */
+/* `size` bytes aligned to `align` (a power of two); null if the system refuses, or above PTRDIFF_MAX. `*zero` says whether the
+ * block is to be zero, and then whether it is so already; the caller clears one that is not. */
 void *hakmem_large_malloc(size_t size, size_t align, bool *zero);
 
 /* Frees a block that begins in a chunk. Aborts for a second free, or a pointer that is not a block's first byte. */

@@ -8,7 +8,7 @@
 #include "tiny.h"
 
 static HAKMEM_NOINLINE void *large_block(size_t size, size_t align, bool clear) {
-    bool zero;
+    bool zero = clear;
     if (hakmem_unlikely(!heap_is_real(hakmem_thread_heap))) {
         hakmem_thread_heap_get(); /* for the handlers of fork: a large block needs no heap, but takes locks */
     }

@@ -1,5 +1,6 @@
 #include "shared_pool.h"
 
+#include "idle.h"
 #include "options.h"
 #include "os.h"
 #include "trace.h"
@@ -314,7 +315,7 @@ static bool acquire_once(uint32_t length, uint32_t align, hakmem_run_t *run) {
     return false;
 }
 
-bool hakmem_pool_acquire(uint32_t length, uint32_t align, hakmem_run_t *run) {
+static bool acquire(uint32_t length, uint32_t align, hakmem_run_t *run) {
     for (int tries = 0;; tries++) {
         uint32_t ended = atomic_load_explicit(&purges_ended, memory_order_acquire);
         if (acquire_once(length, align, run)) {
@@ -327,6 +328,23 @@ bool hakmem_pool_acquire(uint32_t length, uint32_t align, hakmem_run_t *run) {
         }
         hakmem_os_yield();
     }
+}
+
+bool hakmem_pool_acquire(uint32_t length, uint32_t align, hakmem_run_t *run) {
+    if (hakmem_likely(acquire(length, align, run))) {
+        return true;
+    }
+    if (hakmem_idle_bytes() == 0) {
+        return false;
+    }
+    hakmem_idle_tick(0, true); /* what waits for large blocks may be what the system lacks */
+    return acquire(length, align, run);
+}
+
+void hakmem_pool_after_fork(void) {
+    /* Relaxed: there is no other thread. A purge that one of them had begun is over, and what it held stays so. */
+    atomic_store_explicit(&purges_ended, atomic_load_explicit(&purges_begun, memory_order_relaxed),
+                          memory_order_relaxed);
 }
 
 bool hakmem_pool_grow(hakmem_run_t *run, uint32_t length) {
@@ -394,10 +412,12 @@ static void retire_if_empty(hakmem_chunk_t *chunk) {
 }
 
 static void purge_chunk(hakmem_chunk_t *chunk, bool only_aged) {
+    bool any = false;
     for (uint32_t w = 0; w < CHUNK_WORDS; w++) {
         uint64_t wanted = only_aged ? atomic_load_explicit(&chunk->aged[w], memory_order_relaxed) : UINT64_MAX;
         uint64_t claimed = claim_bits(&chunk->empty[w], wanted);
         if (claimed != 0) {
+            any = true;
             purge_claimed(chunk, w, claimed);
         }
         /* What is still empty has been so since now at the latest. Relaxed, and a claim between the two lines leaves a bit
@@ -405,7 +425,9 @@ static void purge_chunk(hakmem_chunk_t *chunk, bool only_aged) {
         atomic_store_explicit(&chunk->aged[w], atomic_load_explicit(&chunk->empty[w], memory_order_relaxed),
                               memory_order_relaxed);
     }
-    set_available(chunk);
+    if (any) {
+        set_available(chunk);
+    }
     retire_if_empty(chunk);
 }
 

@@ -25,6 +25,9 @@ HAKMEM_INLINE char *run_start(const hakmem_run_t *run) {
 /* Acquires `length` slots in a row, beginning at a multiple of `align` (a power of two). False: the system refuses. */
 bool hakmem_pool_acquire(uint32_t length, uint32_t align, hakmem_run_t *run);
 
+/* In a fork's child: forgets what other threads were in the middle of. */
+void hakmem_pool_after_fork(void);
+
 /* Grows a run to `length` slots where the next ones are free. False: it stays as it is. */
 bool hakmem_pool_grow(hakmem_run_t *run, uint32_t length);
 

@@ -115,6 +115,7 @@ static void after_fork_in_child(void) {
             atomic_store_explicit(&heap->pending, HEAP_CLOSED, memory_order_relaxed);
         }
     }
+    hakmem_pool_after_fork();
     hakmem_unlock_all();
 }
 

@@ -13,7 +13,9 @@ static void tick(hakmem_tiny_heap_t *heap) {
 }
 
 HAKMEM_COLD void hakmem_cache_tick(void) {
-    tick(hakmem_thread_heap);
+    if (heap_is_real(hakmem_thread_heap)) {
+        tick(hakmem_thread_heap);
+    }
 }
 
 HAKMEM_COLD void *hakmem_cache_tick_with(void *block) {
@@ -74,7 +76,7 @@ static void refill(hakmem_tiny_heap_t *heap, uint32_t size_class) {
 }
 
 HAKMEM_NOINLINE void *hakmem_tiny_malloc_uncached(hakmem_tiny_heap_t *heap, size_t size) {
-    if (!heap_is_real(heap) || size > CLASS_SMALL_MAX) {
+    if (!BLOCK_CACHE || !heap_is_real(heap) || size > CLASS_SMALL_MAX) {
         return hakmem_tiny_malloc_direct(heap, size);
     }
     uint32_t size_class = size_class_of(size);

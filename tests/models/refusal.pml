@@ -6,8 +6,8 @@
  *
  * Checked: the acquisition succeeds, since nobody but purges has any slot.
  *
- * site: csrc/src/shared_pool.c hakmem_pool_acquire load acquire
- * site: csrc/src/shared_pool.c hakmem_pool_acquire load relaxed
+ * site: csrc/src/shared_pool.c acquire load acquire
+ * site: csrc/src/shared_pool.c acquire load relaxed
  * site: csrc/src/shared_pool.c purge_all fetch_add relaxed
  * site: csrc/src/shared_pool.c purge_all fetch_add release
  * site: csrc/src/shared_pool.c claim_bits load relaxed

@@ -11,8 +11,8 @@
 //! site: csrc/src/shared_pool.c hakmem_pool_release fetch_add seq_cst
 //! site: csrc/src/shared_pool.c hakmem_pool_release load seq_cst
 //! site: csrc/src/shared_pool.c hakmem_pool_release store relaxed
-//! site: csrc/src/shared_pool.c hakmem_pool_acquire load acquire
-//! site: csrc/src/shared_pool.c hakmem_pool_acquire load relaxed
+//! site: csrc/src/shared_pool.c acquire load acquire
+//! site: csrc/src/shared_pool.c acquire load relaxed
 //! site: csrc/src/shared_pool.c purge_all fetch_add relaxed
 //! site: csrc/src/shared_pool.c purge_all fetch_add release
 //! site: csrc/src/shared_pool.c claim_bits fetch_and acq_rel
