@@ -185,15 +185,20 @@ static void test_sweep(long many) {
     CHECK(!DEBUG_BUILD || skip > 15); /* and the runs before it each met a refusal */
 }
 
-/* Bytes of address space that the process has already. */
-static size_t address_space(void) {
+/* A number of /proc/self/statm in bytes; 0 where there is none. `format` reads it, an unsigned long. */
+static size_t statm_bytes(const char *format) {
     unsigned long pages = 0;
     FILE *file = fopen("/proc/self/statm", "r");
     if (file != NULL) {
-        CHECK_EQ(fscanf(file, "%lu", &pages), 1);
+        CHECK_EQ(fscanf(file, format, &pages), 1);
         fclose(file);
     }
     return pages * hakmem_os_page_size();
+}
+
+/* Bytes of address space that the process has already. */
+static size_t address_space(void) {
+    return statm_bytes("%lu");
 }
 
 /* Small or large blocks until there are no more, half of them freed, and as many again. */
@@ -242,13 +247,7 @@ static void under_limit(long mib, long size) {
 
 /* Bytes that count for RLIMIT_DATA. */
 static size_t data_bytes(void) {
-    unsigned long pages = 0;
-    FILE *file = fopen("/proc/self/statm", "r");
-    if (file != NULL) {
-        CHECK_EQ(fscanf(file, "%*u %*u %*u %*u %*u %lu", &pages), 1);
-        fclose(file);
-    }
-    return pages * hakmem_os_page_size();
+    return statm_bytes("%*u %*u %*u %*u %*u %lu");
 }
 
 /* A run that is refused takes nothing from what is left for others, however often it is asked for. */
