@@ -4,6 +4,7 @@
 #define CHECK_H
 
 #include <errno.h>
+#include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -76,6 +77,15 @@ static inline bool holds(const void *p, size_t filled, size_t size, uint64_t see
 static inline bool is_zero(const void *p, size_t size) {
     const uint8_t *bytes = p;
     return size == 0 || (bytes[0] == 0 && memcmp(bytes, bytes + 1, size - 1) == 0);
+}
+
+/* Runs `work` in a thread of its own, and returns what that returns. */
+static inline void *in_thread(void *(*work)(void *), void *argument) {
+    pthread_t thread;
+    void *result;
+    CHECK_EQ(pthread_create(&thread, NULL, work, argument), 0);
+    CHECK_EQ(pthread_join(thread, &result), 0);
+    return result;
 }
 
 /* Whether the runner named one of `tools` (words) as what the program runs under; then says what is skipped, and why. */

@@ -47,14 +47,6 @@ static void release(size_t n) {
     }
 }
 
-static void *in_thread(void *(*run)(void *), void *value) {
-    pthread_t thread;
-    void *result;
-    CHECK_EQ(pthread_create(&thread, NULL, run, value), 0);
-    CHECK_EQ(pthread_join(thread, &result), 0);
-    return result;
-}
-
 static void test_order(void) {
     CHECK_EQ(size_class_of(SIZE), CLASS);
     hakmem_free(hakmem_malloc(SIZE));

@@ -72,12 +72,6 @@ static void test_sized_free(void) {
     }
 }
 
-static void in_thread(void *(*work)(void *), void *argument) {
-    pthread_t thread;
-    CHECK_EQ(pthread_create(&thread, NULL, work, argument), 0);
-    CHECK_EQ(pthread_join(thread, NULL), 0);
-}
-
 enum { HUGE_BYTES = HAKMEM_LARGE_MAX * 3 };
 
 static void *leave_huge(void *out) {

@@ -51,7 +51,7 @@ static void resize(size_t which, size_t size) {
     blocks[i].size = size;
 }
 
-static void *in_thread(void *unused) {
+static void *a_thread_allocates(void *unused) {
     errno = 0;
     keep(hakmem_malloc(40), 40);
     errno = 0;
@@ -87,7 +87,7 @@ static void allocate(void) {
         resize(grows, steps[i]);
     }
     pthread_t thread;
-    CHECK_EQ(pthread_create(&thread, NULL, in_thread, NULL), 0);
+    CHECK_EQ(pthread_create(&thread, NULL, a_thread_allocates, NULL), 0);
     CHECK_EQ(pthread_join(thread, NULL), 0);
     hakmem_tiny_heap_t *heap = hakmem_tiny_heap_create();
     if (heap != NULL) {

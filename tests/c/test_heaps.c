@@ -20,12 +20,6 @@ static void *free_all(void *list) {
     return NULL;
 }
 
-static void in_thread(void *(*work)(void *), void *argument) {
-    pthread_t thread;
-    CHECK_EQ(pthread_create(&thread, NULL, work, argument), 0);
-    CHECK_EQ(pthread_join(thread, NULL), 0);
-}
-
 static void test_life(void) {
     hakmem_tiny_heap_t *heap = hakmem_tiny_heap_create();
     CHECK(heap != NULL);

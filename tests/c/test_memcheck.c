@@ -35,14 +35,6 @@ static void *free_it(void *p) {
     return NULL;
 }
 
-static void *in_a_thread(void *(*what)(void *), void *argument) {
-    pthread_t thread;
-    void *result;
-    CHECK_EQ(pthread_create(&thread, NULL, what, argument), 0);
-    CHECK_EQ(pthread_join(thread, &result), 0);
-    return result;
-}
-
 /* A block on top of its bin. */
 static char *cached(void) {
     if (!BLOCK_CACHE) {
@@ -94,13 +86,13 @@ static char *purged(size_t size) {
 
 static char *remotely_freed(void) {
     char *p = block(48);
-    in_a_thread(free_it, p);
+    in_thread(free_it, p);
     return p;
 }
 
 /* Its thread has ended when it is freed. */
 static char *left_behind(void) {
-    char *p = in_a_thread(allocate_48, NULL);
+    char *p = in_thread(allocate_48, NULL);
     hakmem_free(p);
     return p;
 }

@@ -216,12 +216,6 @@ static void *leave_one(void *out) {
     return NULL;
 }
 
-static void in_thread(void *(*work)(void *), void *argument) {
-    pthread_t thread;
-    CHECK_EQ(pthread_create(&thread, NULL, work, argument), 0);
-    CHECK_EQ(pthread_join(thread, NULL), 0);
-}
-
 static void *free_one(void *p) {
     hakmem_free(p);
     return NULL;
