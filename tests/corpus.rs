@@ -12,7 +12,8 @@ use std::fs;
 use std::io::Write;
 use std::path::PathBuf;
 
-use common::{number_from_env, root, serial, target_dir, Rng};
+use common::rng::Rng;
+use common::{number_from_env, root, serial, target_dir};
 
 const INPUTS: u64 = 300;
 const LONGEST: usize = 512;

@@ -12,7 +12,8 @@ use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
-use common::{number_from_env, settled_figures, Rng};
+use common::rng::Rng;
+use common::{number_from_env, settled_figures};
 use hakmem_alloc::Hakmem;
 
 #[global_allocator]

@@ -7,7 +7,8 @@ mod common;
 use std::sync::{Barrier, Mutex};
 use std::thread;
 
-use common::{resident, settled_figures, Rng};
+use common::rng::Rng;
+use common::{resident, settled_figures};
 use hakmem_alloc::Hakmem;
 
 #[global_allocator]

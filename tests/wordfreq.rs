@@ -7,7 +7,7 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Output};
 
-use common::Rng;
+use common::rng::Rng;
 use serde_json::Value;
 
 struct Programs {

@@ -7,29 +7,11 @@ use std::time::{Duration, Instant};
 
 use crate::block::Block;
 
-/// SplitMix64.
-pub struct Rng(pub u64);
+#[path = "../../tests/common/rng.rs"]
+mod rng;
+pub use rng::Rng;
 
 impl Rng {
-    pub fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    /// A number below `end`, which is not 0.
-    pub fn below(&mut self, end: usize) -> usize {
-        ((u128::from(self.next()) * end as u128) >> 64) as usize
-    }
-
-    /// From `low` to `high`, each doubling as likely as another.
-    fn log_between(&mut self, low: usize, high: usize) -> usize {
-        let base = low << self.below((high / low).ilog2() as usize + 1);
-        (base + self.below(base)).min(high)
-    }
-
     fn one_in(&mut self, n: usize) -> bool {
         self.below(n) == 0
     }

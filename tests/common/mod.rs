@@ -6,6 +6,7 @@ use std::process::{Command, Output};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 pub mod resident;
+pub mod rng;
 
 /// One test at a time: those that look at the process's figures want them to themselves.
 pub fn serial() -> MutexGuard<'static, ()> {
@@ -29,31 +30,6 @@ pub fn settled_figures() -> (u64, u64) {
         last = now;
     }
     last
-}
-
-/// SplitMix64: small, fast, and every seed is as good as another.
-pub struct Rng(pub u64);
-
-impl Rng {
-    pub fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    /// A number below `end`, which is not 0.
-    pub fn below(&mut self, end: usize) -> usize {
-        ((u128::from(self.next()) * end as u128) >> 64) as usize
-    }
-
-    /// A number from `low` to `high`, each doubling as likely as another.
-    pub fn log_between(&mut self, low: usize, high: usize) -> usize {
-        let doublings = (high / low).ilog2() as usize + 1;
-        let base = low << self.below(doublings);
-        (base + self.below(base)).min(high)
-    }
 }
 
 /// A number from the environment, decimal or with 0x; `default` if it is not set.
