@@ -256,6 +256,7 @@ macro_rules! passing {
 
 passing! {
     test_alignment
+    test_batches
     test_block_cache
     test_classic_bugs
     test_exhaustion
@@ -304,6 +305,7 @@ fn test_misuse() {
         ("huge-twice", "hakmem: double free of "),
         ("huge-twice-later", "hakmem: double free of "),
         ("remote-twice", "hakmem: corrupted heap: "),
+        ("written-after-free", "hakmem: corrupted heap: "),
     ] {
         let run = run(&program, &[mode], &[]);
         let pointer = run.stdout.lines().next().unwrap_or_default(); // a tool may add lines
@@ -311,7 +313,7 @@ fn test_misuse() {
             continue; // what this mode shows does not exist with these switches
         }
         assert!(run.died_of(SIGABRT), "{mode}: {}\n{}{}", run.status, run.stdout, run.stderr);
-        if mode == "remote-twice" {
+        if message == "hakmem: corrupted heap: " {
             assert!(run.stderr.starts_with(message) && run.stderr.lines().count() == 1, "{mode}: {}", run.stderr);
         } else {
             assert_eq!(run.stderr, format!("{message}{pointer}\n"), "{mode}");

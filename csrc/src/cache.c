@@ -139,9 +139,12 @@ void hakmem_cache_note_remote(hakmem_cache_t *cache, hakmem_cache_books_t *books
     }
 }
 
-void hakmem_cache_gathered(hakmem_cache_t *cache, hakmem_cache_books_t *books, uint32_t size_class, size_t local) {
+void hakmem_cache_flushed(hakmem_cache_t *cache, hakmem_cache_books_t *books, uint32_t size_class,
+                          hakmem_flushed_t flushed) {
     hakmem_cache_book_t *book = &books->of[size_class];
-    if (book->gathers && local > few_for(size_class) / 2) {
+    if (BATCHES && flushed.chains * CACHE_GROUP <= flushed.blocks) {
+        book->drains = 0;
+    } else if (book->gathers && flushed.local > few_for(size_class) / 2) {
         book->gathers = false;
         set_limit(&cache->bins[size_class], book, 0);
     }

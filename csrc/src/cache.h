@@ -17,7 +17,7 @@
 #define HAKMEM_CACHE_H
 
 #include "../include/hakmem.h"
-#include "memcheck.h"
+#include "block.h"
 #include "size_class.h"
 
 enum {
@@ -26,6 +26,7 @@ enum {
     CACHE_MISSES = 512,     /* so many misses justify overflows later, and no more */
     CACHE_DRAINS = 3,       /* overflows in a row that no misses justify close a bin */
     CACHE_REOPEN = 8,       /* misses that open it again */
+    CACHE_GROUP = 4,        /* blocks that leave together for each page, on average: as cheap as a bin that is closed */
     CACHE_FEW_BYTES = 2048, /* what a bin gathers of other threads' blocks */
     CACHE_REFILL_MOST = 16,
     CACHE_CLASS_BYTES = 32 * 1024,
@@ -137,8 +138,14 @@ void hakmem_cache_missed(hakmem_cache_t *cache, hakmem_cache_books_t *books, uin
  * together: one CAS for those of one page. */
 void hakmem_cache_note_remote(hakmem_cache_t *cache, hakmem_cache_books_t *books, uint32_t size_class);
 
-/* So many of those that left an overflowing bin were this thread's own: if that is most, the bin is closed again. It is empty. */
-void hakmem_cache_gathered(hakmem_cache_t *cache, hakmem_cache_books_t *books, uint32_t size_class, size_t local);
+/* What became of blocks that left an overflowing bin: how many they were, how many of them were this thread's own, and in how
+ * many chains they went. Where they went in groups the bin is not closed; where most of what a bin gathered for others was its own,
+ * it is. */
+typedef struct {
+    size_t blocks, local, chains;
+} hakmem_flushed_t;
+void hakmem_cache_flushed(hakmem_cache_t *cache, hakmem_cache_books_t *books, uint32_t size_class,
+                          hakmem_flushed_t flushed);
 
 /* How many blocks an empty bin takes beforehand, at most CACHE_REFILL_MOST; half of its room, so that frees find some as well. */
 uint32_t hakmem_cache_refill_room(const hakmem_cache_t *cache, const hakmem_cache_books_t *books, uint32_t size_class);

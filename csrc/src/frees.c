@@ -4,10 +4,10 @@
 #include "large.h"
 #include "notice.h"
 
-void hakmem_free_remote_chain(hakmem_tiny_page_t *page, hakmem_block_t *first, hakmem_block_t *last, uint32_t n) {
-    stat_add(HAKMEM_COUNT_REMOTE_FREES, n);
+void hakmem_free_remote_chain(hakmem_tiny_page_t *page, const hakmem_chain_t *chain) {
+    stat_add(HAKMEM_COUNT_REMOTE_FREES, chain->n);
     uint64_t left;
-    uint64_t old = remote_push(&page->thread_free, page->start, first, last, n, &left);
+    uint64_t old = remote_push(&page->thread_free, page->start, chain, &left);
     switch (remote_state(old)) {
     case PAGE_PARKED: {
         bool emptied = remote_count(left) == page_used(page);
@@ -77,7 +77,7 @@ HAKMEM_NOINLINE void hakmem_free_not_local(void *p, hakmem_chunk_t *chunk, uint3
     }
     hakmem_tiny_page_t *page = checked_page(p, chunk, slot);
     if (is_local_or_unparked(page, owner)) {
-        tiny_return_chain(page, p, p, 1);
+        tiny_return(page, &p, 1);
     } else {
         note_remote(page);
         hakmem_tiny_free_remote(page, p);
@@ -104,9 +104,10 @@ const uint64_t hakmem_class_divisors[HAKMEM_CACHE_CLASSES] = {
 };
 
 /* Gives blocks of a class back. Neighbours in the array that are of one page, as they are after a run of frees, go as one
- * chain: one subtraction from `used`, or one CAS. Returns how many were this thread's. */
-static size_t flush_blocks(void **blocks, size_t n, uint32_t size_class) {
-    size_t done = 0, local_blocks = 0;
+ * chain: one subtraction from `used`, or one CAS. */
+static hakmem_flushed_t flush_blocks(void **blocks, size_t n, uint32_t size_class) {
+    size_t done = 0;
+    hakmem_flushed_t flushed = {n, 0, 0};
     while (done < n) {
         if (done + PREFETCH_AHEAD < n) {
             prefetch_info(blocks[done + PREFETCH_AHEAD]);
@@ -123,43 +124,40 @@ static size_t flush_blocks(void **blocks, size_t n, uint32_t size_class) {
         /* Only the owner can tell what was made; the others' blocks are looked at when it collects them. */
         size_t made =
             (local ? page->capacity : SLOT_BYTES / size_class_bytes(size_class)) * size_class_bytes(size_class);
-        hakmem_block_t *first = NULL, *last = blocks[done];
-        uint32_t length = 0;
+        size_t begin = done;
         do {
-            hakmem_block_t *block = blocks[done];
+            void *block = blocks[done];
             if (((uintptr_t)block & (SLOT_BYTES - 1)) >= made || !begins_block_of(block, size_class)) {
                 hakmem_invalid_free(block);
             }
-            block_set_next(block, first);
-            first = block;
-            length++;
             done++;
         } while (done < n && (uintptr_t)blocks[done] >> SLOT_SHIFT == at >> SLOT_SHIFT);
+        uint32_t length = (uint32_t)(done - begin);
+        flushed.chains++;
         if (!local) {
-            hakmem_free_remote_chain(page, first, last, length);
+            hakmem_chain_t chain = chain_of(blocks + begin, length, block_others_most(size_class_bytes(size_class)));
+            hakmem_free_remote_chain(page, &chain);
         } else if (length <= page_used(page)) {
-            tiny_return_chain(page, first, last, length);
-            local_blocks += length;
+            tiny_return(page, blocks + begin, length);
+            flushed.local += length;
         } else {
             hakmem_corrupted("more blocks came back than went out (a block freed twice?), page", page);
         }
     }
-    return local_blocks;
+    return flushed;
 }
 
-/* Returns how many were this thread's. */
-static size_t flush_oldest(hakmem_tiny_heap_t *heap, uint32_t size_class, size_t n) {
-    if (n == 0) {
-        return 0;
+static hakmem_flushed_t flush_oldest(hakmem_tiny_heap_t *heap, uint32_t size_class, size_t n) {
+    hakmem_flushed_t flushed = flush_blocks(hakmem_cache_oldest(&heap->books, size_class), n, size_class);
+    if (n != 0) {
+        hakmem_cache_drop_oldest(&heap->cache, &heap->books, size_class, n);
     }
-    size_t local = flush_blocks(hakmem_cache_oldest(&heap->books, size_class), n, size_class);
-    hakmem_cache_drop_oldest(&heap->cache, &heap->books, size_class, n);
-    return local;
+    return flushed;
 }
 
 void hakmem_flush_overflow(hakmem_tiny_heap_t *heap, uint32_t size_class) {
-    size_t local = flush_oldest(heap, size_class, hakmem_cache_overflow(&heap->cache, &heap->books, size_class));
-    hakmem_cache_gathered(&heap->cache, &heap->books, size_class, local);
+    size_t n = hakmem_cache_overflow(&heap->cache, &heap->books, size_class);
+    hakmem_cache_flushed(&heap->cache, &heap->books, size_class, flush_oldest(heap, size_class, n));
 }
 
 void hakmem_flush_all(hakmem_tiny_heap_t *heap) {

@@ -5,12 +5,13 @@
 #include "fatal.h"
 #include "heap.h"
 
-/* Frees a chain of `n` blocks of one page, of which this thread is not known to be the owner: lock-free, one CAS. */
-void hakmem_free_remote_chain(hakmem_tiny_page_t *page, hakmem_block_t *first, hakmem_block_t *last, uint32_t n);
+/* Frees blocks of a page of which this thread is not known to be the owner: lock-free, one CAS. */
+void hakmem_free_remote_chain(hakmem_tiny_page_t *page, const hakmem_chain_t *chain);
 
 /* The same for one block (spec name). */
 HAKMEM_INLINE void hakmem_tiny_free_remote(hakmem_tiny_page_t *page, hakmem_block_t *block) {
-    hakmem_free_remote_chain(page, block, block, 1);
+    hakmem_chain_t chain = chain_of_one(block);
+    hakmem_free_remote_chain(page, &chain);
 }
 
 /* What is left of hakmem_tiny_free where the owner word is not the caller's heap. */
@@ -42,19 +43,20 @@ HAKMEM_INLINE bool tiny_wants_attention(const hakmem_tiny_page_t *page, uint32_t
     return left == 0 || page->flags.is_full || page->flags.has_remote_frees || page->flags.is_retired;
 }
 
-/* The owner gives a chain of `n` blocks back to a page in its queue. */
-HAKMEM_INLINE void tiny_return_chain(hakmem_tiny_page_t *page, hakmem_block_t *first, hakmem_block_t *last,
-                                     uint32_t n) {
+/* The owner gives `n` blocks back to a page in its queue. */
+HAKMEM_INLINE void tiny_return(hakmem_tiny_page_t *page, void *const *blocks, uint32_t n) {
     uint32_t left;
     stat_add(HAKMEM_COUNT_LOCAL_FREES, n);
     if (DUAL_LISTS) {
-        block_set_next(last, page->local_free);
-        page->local_free = first;
+        for (uint32_t i = 0; i < n; i++) {
+            page_put(page, blocks[i]);
+        }
         left = page_used(page) - n;
         page_set_used(page, left);
     } else {
+        hakmem_chain_t chain = chain_of(blocks, n, 0);
         uint64_t word;
-        remote_push(&page->thread_free, page->start, first, last, n, &word);
+        remote_push(&page->thread_free, page->start, &chain, &word);
         left = page_used(page) - remote_count(word);
     }
     if (tiny_wants_attention(page, left)) {
@@ -67,7 +69,7 @@ HAKMEM_INLINE void tiny_free_local(hakmem_tiny_page_t *page, void *p, size_t off
     if (hakmem_unlikely(!page_is_block_offset(page, offset))) {
         hakmem_invalid_free(p);
     }
-    tiny_return_chain(page, p, p, 1);
+    tiny_return(page, &p, 1);
 }
 
 /* Frees `p`, a pointer into a chunk: owner -> local_free, anyone else -> hakmem_tiny_free_remote (spec name). */

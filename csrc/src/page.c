@@ -16,7 +16,8 @@ void hakmem_page_init(hakmem_tiny_page_t *page, uint32_t size_class, char *start
     page->size_class = (uint8_t)size_class;
     atomic_store_explicit(&page->block_size, (uint32_t)size, memory_order_relaxed);
     page->capacity = 0;
-    page->reserved = (uint32_t)(bytes / size);
+    page->reserved = (uint16_t)(bytes / size);
+    page->others_most = size_class_is_medium(size_class) ? 0 : (uint16_t)block_others_most(size);
     page->expires_epoch = 0;
     page->next = page->previous = NULL;
     page->divisor = UINT64_MAX / size + 1; /* for a power of two UINT64_MAX / size is one below 2^64 / size */
@@ -40,40 +41,48 @@ bool hakmem_page_extend(hakmem_tiny_page_t *page) {
     char *first = page->start + page->capacity * size;
     char *last = first + (n - 1) * size;
     for (char *p = first; p < last; p += size) {
-        block_set_next((hakmem_block_t *)(void *)p, (hakmem_block_t *)(void *)(p + size));
+        block_link((hakmem_block_t *)(void *)p, (hakmem_block_t *)(void *)(p + size), 0);
     }
     hakmem_block_t *head = (hakmem_block_t *)(void *)first;
     hakmem_block_t *tail = (hakmem_block_t *)(void *)last;
     page->capacity += n;
     if (DUAL_LISTS) {
         HAKMEM_ASSERT(page->free == NULL);
-        block_set_next(tail, NULL);
+        block_link(tail, NULL, 0);
         page->free = head;
         page->free_is_zero = page->slot_is_zero;
     } else {
         /* Counted as used first: the list must never be longer than what is used. */
         page_set_used(page, page_used(page) + n);
         uint64_t left_word;
-        remote_push(&page->thread_free, page->start, head, tail, n, &left_word);
+        remote_push(&page->thread_free, page->start, &(hakmem_chain_t){head, tail, n, 0}, &left_word);
     }
     return true;
 }
 
+/* Makes sure that a block that was pushed, and those it carries, were ever made. Who pushed them could not tell without the owner's
+ * line. Returns how many they are. */
+static uint32_t checked_count(hakmem_block_t *block, const hakmem_tiny_page_t *page) {
+    size_t made = page->capacity * page_block_size(page);
+    if ((size_t)((char *)block - page->start) >= made) {
+        hakmem_invalid_free(block);
+    }
+    uint32_t others = page_others_of(page, block);
+    for (uint32_t i = 0; i < others; i++) {
+        if (block_offsets(block)[i] >= made) {
+            hakmem_invalid_free(block_at(block, block_offsets(block)[i]));
+        }
+    }
+    return 1 + others;
+}
+
 /* Walks to the end of a list that was taken, and makes sure that it is as long as it said. */
 static hakmem_block_t *list_tail(hakmem_block_t *head, uint32_t count, const hakmem_tiny_page_t *page) {
-    uint32_t seen = 1;
-    size_t made = page->capacity * page_block_size(page);
     hakmem_block_t *tail = head;
-    for (;;) {
-        /* Who pushed it could not tell without the owner's line. */
-        if ((size_t)((char *)tail - page->start) >= made) {
-            hakmem_invalid_free(tail);
-        }
-        if (block_next(tail) == NULL || seen == count) {
-            break;
-        }
+    uint32_t seen = checked_count(tail, page);
+    while (block_next(tail) != NULL && seen < count) {
         tail = block_next(tail);
-        seen++;
+        seen += checked_count(tail, page);
     }
     if (seen != count || block_next(tail) != NULL) {
         hakmem_corrupted("a page's remote list does not match its count (a block freed twice?), page", page);
@@ -95,7 +104,7 @@ void hakmem_tiny_collect_frees(hakmem_tiny_page_t *page) {
         }
         hakmem_block_t *head = remote_head(word, page->start);
         hakmem_block_t *tail = list_tail(head, count, page);
-        block_set_next(tail, page->local_free);
+        block_link(tail, page->local_free, block_others(tail));
         page->local_free = head;
         page_set_used(page, used - count);
     }

@@ -34,7 +34,8 @@ typedef struct hakmem_tiny_page_s {
     uint8_t size_class;
     _Atomic uint32_t block_size;                /* bytes */
     uint32_t capacity;                          /* blocks made so far; the memory behind them is untouched */
-    uint32_t reserved;                          /* blocks that fit */
+    uint16_t reserved;                          /* blocks that fit */
+    uint16_t others_most;                       /* how many a free block may carry; see block.h */
     uint32_t expires_epoch;                     /* while is_retired: in which of its heap's epochs to give it up */
     struct hakmem_tiny_page_s *next, *previous; /* in the queue of its class */
     uint64_t divisor; /* ceil(2^64 / block_size): off * divisor (mod 2^64) < divisor only for multiples */
@@ -97,10 +98,35 @@ HAKMEM_INLINE bool page_is_empty(const hakmem_tiny_page_t *page) {
     return remote_count(atomic_load_explicit(&page->thread_free, memory_order_acquire)) == page_used(page);
 }
 
+/* Owner only, with dual lists: a block comes back. The first on local_free carries it if it can, so that who takes them again touches
+ * one block and not all. */
+HAKMEM_INLINE void page_put(hakmem_tiny_page_t *page, void *block) {
+    hakmem_block_t *first = page->local_free;
+    if (BATCHES && first != NULL) {
+        uint32_t others = block_others(first);
+        if (others < page->others_most) {
+            block_offsets(first)[others] = (uint16_t)(uintptr_t)block;
+            block_link(first, block_next(first), others + 1);
+            return;
+        }
+    }
+    block_link(block, first, 0);
+    page->local_free = block;
+}
+
 HAKMEM_INLINE void page_block_given(const hakmem_tiny_page_t *page, void *block) {
     if (MEMCHECK) {
         memcheck_given(block, page_block_size(page));
     }
+}
+
+/* How many others a free block of the page carries. Aborts if it cannot be so many. */
+HAKMEM_INLINE uint32_t page_others_of(const hakmem_tiny_page_t *page, const hakmem_block_t *block) {
+    uint32_t others = block_others(block);
+    if (hakmem_unlikely(others > page->others_most)) {
+        hakmem_corrupted("a block was written to after it was freed, page", page);
+    }
+    return others;
 }
 
 /* Owner only: takes a block, or returns null. */
@@ -110,8 +136,13 @@ HAKMEM_INLINE void *page_pop(hakmem_tiny_page_t *page) {
         if (hakmem_unlikely(block == NULL)) {
             return NULL;
         }
-        page->free = block_next(block);
         page_set_used(page, page_used(page) + 1);
+        uint32_t others = page_others_of(page, block);
+        if (others != 0) { /* one of those first, so that there is no new place to be found for the rest */
+            block_link(block, block_next(block), others - 1);
+            return block_at(block, block_offsets(block)[others - 1]);
+        }
+        page->free = block_next(block);
         page_block_given(page, block);
         return block;
     }
@@ -120,6 +151,29 @@ HAKMEM_INLINE void *page_pop(hakmem_tiny_page_t *page) {
         page_block_given(page, block);
     }
     return block;
+}
+
+/* Owner only, with dual lists: takes up to `most` blocks, those of a batch together. Returns how many. */
+HAKMEM_INLINE uint32_t page_pop_many(hakmem_tiny_page_t *page, void **blocks, uint32_t most) {
+    hakmem_block_t *block = page->free;
+    uint32_t n = 0;
+    while (block != NULL && n < most) {
+        uint32_t others = page_others_of(page, block);
+        while (others != 0 && n < most) {
+            blocks[n++] = block_at(block, block_offsets(block)[--others]);
+        }
+        hakmem_block_t *next = block_next(block);
+        if (n == most) {
+            block_link(block, next, others);
+            break;
+        }
+        blocks[n++] = block;
+        block = next;
+    }
+    page->free = block;
+    page_set_used(page, page_used(page) + n);
+    __builtin_prefetch(block);
+    return n;
 }
 
 #endif

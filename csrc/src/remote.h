@@ -27,25 +27,8 @@
 #ifndef HAKMEM_REMOTE_H
 #define HAKMEM_REMOTE_H
 
-#include "memcheck.h"
+#include "block.h"
 #include "stats.h"
-
-typedef struct hakmem_block_s {
-    struct hakmem_block_s *next;
-} hakmem_block_t;
-
-/* The one access that the core has to blocks that are free. */
-HAKMEM_INLINE hakmem_block_t *block_next(const hakmem_block_t *block) {
-    return MEMCHECK ? hakmem_memcheck_read((void *const *)&block->next) : block->next;
-}
-
-HAKMEM_INLINE void block_set_next(hakmem_block_t *block, hakmem_block_t *next) {
-    if (MEMCHECK) {
-        hakmem_memcheck_write((void **)&block->next, next);
-    } else {
-        block->next = next;
-    }
-}
 
 typedef enum {
     PAGE_OWNED = 0,
@@ -79,16 +62,17 @@ HAKMEM_INLINE uint64_t remote_pack(uint32_t count, hakmem_block_t *head, const c
     return ((uint64_t)count << REMOTE_COUNT_SHIFT) | (offset << 2) | (uint64_t)state;
 }
 
-/* Pushes the chain first..last of `n` blocks. Returns the word that this push replaced, and stores the one it left. */
-HAKMEM_INLINE uint64_t remote_push(hakmem_thread_free_t *thread_free, char *start, hakmem_block_t *first,
-                                   hakmem_block_t *last, uint32_t n, uint64_t *left) {
+/* Pushes a chain. Returns the word that this push replaced, and stores the one it left. */
+HAKMEM_INLINE uint64_t remote_push(hakmem_thread_free_t *thread_free, char *start, const hakmem_chain_t *chain,
+                                   uint64_t *left) {
     /* Relaxed: the CAS below confirms the value, and nothing is read through the head. */
     uint64_t old = atomic_load_explicit(thread_free, memory_order_relaxed);
     uint64_t word;
     do {
         hakmem_page_state_t state = remote_state(old);
-        block_set_next(last, remote_head(old, start));
-        word = remote_pack(remote_count(old) + n, first, start, state == PAGE_PARKED ? PAGE_NOTIFIED : state);
+        block_link(chain->last, remote_head(old, start), chain->last_others);
+        word = remote_pack(remote_count(old) + chain->n, chain->first, start,
+                           state == PAGE_PARKED ? PAGE_NOTIFIED : state);
         stat_atomic();
         /* Release: pairs with the acquire in remote_take and remote_pop; they read the links and the program's last
          * writes to the blocks. Acquire on success: a pusher that moves PARKED to NOTIFIED reads page->heap and the

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "check.h"
+#include "frees.h"
 #include "os.h"
 #include "shared_pool.h"
 #include "tiny.h"
@@ -119,6 +120,25 @@ static void remote_twice(void) {
     hakmem_tiny_collect_frees(hakmem_tiny_ptr_to_page(p));
 }
 
+/* A freed block that carries others is written to: seen when one of them would be handed out. */
+static void written_after_free(void) {
+    if (!BATCHES) {
+        puts("not here");
+        exit(0);
+    }
+    char *p = block(512), *other = block(512);
+    hakmem_tiny_page_t *page = hakmem_tiny_ptr_to_page(p);
+    hakmem_tiny_free(p);
+    hakmem_tiny_free(other);
+    memset(p, 0xee, 512);
+    while (page_has_free(page)) {
+        page_pop(page);
+    }
+    hakmem_tiny_collect_frees(page);
+    calls_before = hakmem_os_calls();
+    page_pop(page);
+}
+
 int main(int count, char **arguments) {
     CHECK_EQ(count, 2);
     const char *mode = arguments[1];
@@ -170,6 +190,8 @@ int main(int count, char **arguments) {
         huge_twice(true);
     } else if (strcmp(mode, "remote-twice") == 0) {
         remote_twice();
+    } else if (strcmp(mode, "written-after-free") == 0) {
+        written_after_free();
     } else {
         CHECK(false);
     }

@@ -1,0 +1,110 @@
+/* What a free block holds: the next free block of its page, and where others lie that came back together with it.
+ *
+ *     63      48 47                             0
+ *    +----------+--------------------------------+
+ *    |  others  |  address of the next, 0: none  |   the block's first word
+ *    +----------+--------------------------------+
+ *    |  16 bits each: the others' offsets from the start of the slot, as many as there is room for
+ *    +-------------------------------------------
+ *
+ * Blocks that the cache gives back are linked so, a few together (BATCHES). Of those only the one that carries the offsets is
+ * touched, which is one cache miss instead of one each: where another thread takes them up, and where a tree is built
+ * in memory that another left. A block that is freed alone carries none. Only pages of one slot have batches, since
+ * offsets reach no further. */
+#ifndef HAKMEM_BLOCK_H
+#define HAKMEM_BLOCK_H
+
+#include "memcheck.h"
+
+typedef struct hakmem_block_s {
+    struct hakmem_block_s *next; /* and `others`: see block_next */
+} hakmem_block_t;
+
+enum {
+    BLOCK_OTHERS_SHIFT = 48, /* user space ends below: no system gives more unless it is asked to */
+    BLOCK_OFFSET_BITS = 16,
+    /* Not for memory checkers, which would take the offsets for writes to freed memory; nor where single blocks are popped off an
+     * atomic list. */
+    BATCHES = BLOCK_CACHE && DUAL_LISTS && !MEMCHECK && sizeof(void *) == 8,
+};
+
+/* The two accesses that the core has to a free block's first word. */
+HAKMEM_INLINE uintptr_t block_word(const hakmem_block_t *block) {
+    return (uintptr_t)(MEMCHECK ? hakmem_memcheck_read((void *const *)&block->next) : block->next);
+}
+
+HAKMEM_INLINE void block_set_word(hakmem_block_t *block, uintptr_t word) {
+    if (MEMCHECK) {
+        hakmem_memcheck_write((void **)&block->next, (void *)word);
+    } else {
+        block->next = (hakmem_block_t *)word;
+    }
+}
+
+HAKMEM_INLINE hakmem_block_t *block_next(const hakmem_block_t *block) {
+    uintptr_t word = block_word(block);
+    return (hakmem_block_t *)(BATCHES ? word & (((uintptr_t)1 << BLOCK_OTHERS_SHIFT) - 1) : word);
+}
+
+/* How many others it carries. */
+HAKMEM_INLINE uint32_t block_others(const hakmem_block_t *block) {
+    return BATCHES ? (uint32_t)(block_word(block) >> BLOCK_OTHERS_SHIFT) : 0;
+}
+
+/* Whether an address can be linked to. */
+HAKMEM_INLINE bool block_can_link(uintptr_t address) {
+    return !BATCHES || address >> BLOCK_OTHERS_SHIFT == 0;
+}
+
+HAKMEM_INLINE void block_link(hakmem_block_t *block, hakmem_block_t *next, uint32_t others) {
+    HAKMEM_ASSERT(others == 0 || BATCHES);
+    block_set_word(block, (uintptr_t)next | (BATCHES ? (uintptr_t)others << BLOCK_OTHERS_SHIFT : 0));
+}
+
+/* How many others a block of `size` bytes has room for. */
+HAKMEM_INLINE uint32_t block_others_most(size_t size) {
+    return BATCHES ? (uint32_t)((size - sizeof(hakmem_block_t)) / sizeof(uint16_t)) : 0;
+}
+
+HAKMEM_INLINE uint16_t *block_offsets(hakmem_block_t *block) {
+    return (uint16_t *)(block + 1);
+}
+
+/* The one that an offset which `block` carries leads to. */
+HAKMEM_INLINE void *block_at(hakmem_block_t *block, uint16_t offset) {
+    return (char *)block - ((uintptr_t)block & (((uintptr_t)1 << BLOCK_OFFSET_BITS) - 1)) + offset;
+}
+
+/* Blocks of one page on their way back to it, linked from the first to the last. */
+typedef struct {
+    hakmem_block_t *first, *last;
+    uint32_t n;           /* with those that are carried */
+    uint32_t last_others; /* which the last carries */
+} hakmem_chain_t;
+
+HAKMEM_INLINE hakmem_chain_t chain_of_one(void *block) {
+    return (hakmem_chain_t){block, block, 1, 0};
+}
+
+/* Links blocks of one page, the last of which is the warmest: it carries as many of the others as it can. */
+HAKMEM_INLINE hakmem_chain_t chain_of(void *const *blocks, uint32_t n, uint32_t others_most) {
+    hakmem_chain_t chain = {NULL, NULL, n, 0};
+    while (n != 0) {
+        uint32_t others = n - 1 < others_most ? n - 1 : others_most;
+        hakmem_block_t *block = blocks[--n];
+        n -= others;
+        for (uint32_t i = 0; i < others; i++) {
+            block_offsets(block)[i] = (uint16_t)(uintptr_t)blocks[n + i];
+        }
+        if (chain.first == NULL) {
+            chain.first = block;
+        } else {
+            block_link(chain.last, block, chain.last_others);
+        }
+        chain.last = block;
+        chain.last_others = others;
+    }
+    return chain;
+}
+
+#endif
