@@ -132,7 +132,9 @@ unsafe extern "C" {
     ) -> *mut hakmem_cache_t;
 }
 unsafe extern "C" {
-    pub fn hakmem_cache_tick();
+    pub fn hakmem_cache_tick(
+        block: *mut ::core::ffi::c_void,
+    ) -> *mut ::core::ffi::c_void;
 }
 #[repr(C)]
 #[derive(Debug, Copy, Clone)]

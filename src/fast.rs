@@ -1,75 +1,34 @@
 //! The inlined path: the block cache's pop and push in Rust, so that an allocation of a constant layout is a handful of
 //! instructions in the caller's own code. The twin of `csrc/src/cache.h`; everything else is a call into C.
 //!
-//! A thread's copy of its cache's address lives in a `const` cell without a destructor: reading it is one load, in every
-//! phase of a thread's life. C gives notice when the thread's heap is given up ([`forget`]), and the cell then points to the
-//! closed cache again, whose bins are empty and full at once.
-//!
 //! Programs that move a running stack between threads (async tasks do not) must build with `HAKMEM_USE_RUST_FAST_PATH=0`: a
 //! compiler may keep the cell's address over such a move.
 
-use core::cell::Cell;
 use core::ptr;
 use core::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
 
-use crate::ffi;
+use crate::{ffi, thread_cache};
 
 type Slot = *mut core::ffi::c_void;
 
-const CLOSED: *mut ffi::hakmem_cache_t = (&raw const ffi::hakmem_closed_cache).cast_mut();
-
-std::thread_local! {
-    static CACHE: Cell<*mut ffi::hakmem_cache_t> = const { Cell::new(CLOSED) };
-}
-
-/// C's notice that this thread's heap is given up.
-unsafe extern "C" fn forget() {
-    CACHE.set(CLOSED);
-}
-
-/// Gets this thread's cache from C if it has none here. False: it has one, so that there is nothing to try again.
-#[cold]
-#[inline(never)]
-fn attach() {
-    if CACHE.get() == CLOSED {
-        // SAFETY: may be called from any thread at any time.
-        let cache = unsafe { ffi::hakmem_thread_cache(Some(forget)) };
-        if !cache.is_null() {
-            CACHE.set(cache);
-        }
-    }
-}
-
-/// Counts an allocation, so that the heap notices time passing.
-#[inline(always)]
-fn count_down() {
-    let cache = CACHE.get();
-    // SAFETY: called once a block was popped, so that the cell holds this thread's own cache; nobody else touches the field.
-    unsafe {
-        let left = (*cache).countdown.wrapping_sub(1);
-        (*cache).countdown = left;
-        if left == 0 {
-            tick();
-        }
-    }
-}
-
-#[cold]
-#[inline(never)]
-fn tick() {
-    // SAFETY: may be called from any thread at any time.
-    unsafe { ffi::hakmem_cache_tick() }
-}
-
-/// A bin of this thread's cache.
+/// A bin of a cache.
 ///
 /// # Safety
 ///
-/// `class` is below `HAKMEM_CACHE_CLASSES`.
+/// `cache` is from [`thread_cache::get`]; `class` is below `HAKMEM_CACHE_CLASSES`.
 #[inline(always)]
-unsafe fn bin_of(class: usize) -> *mut ffi::hakmem_cache_bin_t {
-    // SAFETY: the cell holds this thread's cache or the closed one; both begin with an array of that many bins.
-    unsafe { CACHE.get().cast::<ffi::hakmem_cache_bin_t>().add(class) }
+unsafe fn bin_of(cache: *mut ffi::hakmem_cache_t, class: usize) -> *mut ffi::hakmem_cache_bin_t {
+    // SAFETY: a cache begins with an array of that many bins.
+    unsafe { cache.cast::<ffi::hakmem_cache_bin_t>().add(class) }
+}
+
+/// # Safety
+///
+/// `block` is not null.
+#[cold]
+unsafe fn tick(block: Slot) -> *mut u8 {
+    // SAFETY: may be called from any thread at any time.
+    unsafe { ffi::hakmem_cache_tick(block).cast() }
 }
 
 /// The atomic view of a bin's `top`. Relaxed is enough: only this thread writes it, and who reads it to sum statistics reaches no
@@ -91,8 +50,9 @@ unsafe fn top_of<'a>(bin: *mut ffi::hakmem_cache_bin_t) -> &'a AtomicPtr<Slot> {
 /// `class` is below `HAKMEM_CACHE_CLASSES`.
 #[inline(always)]
 pub(crate) unsafe fn pop(class: usize) -> Option<*mut u8> {
+    let cache = thread_cache::get();
     // SAFETY: the caller's promise.
-    let top_cell = unsafe { top_of(bin_of(class)) };
+    let top_cell = unsafe { top_of(bin_of(cache, class)) };
     let top = top_cell.load(Ordering::Relaxed);
     // SAFETY: `top` points into the bin's array, whose lowest entry is null, or to the closed bins' null.
     let block = unsafe { *top };
@@ -101,8 +61,13 @@ pub(crate) unsafe fn pop(class: usize) -> Option<*mut u8> {
     }
     // SAFETY: the entry was not the lowest one.
     top_cell.store(unsafe { top.sub(1) }, Ordering::Relaxed);
-    count_down();
-    Some(block.cast())
+    // Counts, so that the heap notices time passing. The block goes through the call, which can then be the caller's last act.
+    // SAFETY: the closed cache has no block, so that this is the thread's own; nobody else touches the field.
+    unsafe {
+        let left = (*cache).countdown.wrapping_sub(1);
+        (*cache).countdown = left;
+        Some(if left == 0 { tick(block) } else { block.cast() })
+    }
 }
 
 /// Keeps a block of this class for the next allocation. False: C must take it.
@@ -123,7 +88,7 @@ pub(crate) unsafe fn push(ptr: *mut u8, class: usize) -> bool {
     };
     // SAFETY: the caller's promise; `limit` is this thread's alone.
     let (top_cell, limit) = unsafe {
-        let bin = bin_of(class);
+        let bin = bin_of(thread_cache::get(), class);
         (top_of(bin), (*bin).limit)
     };
     let top = top_cell.load(Ordering::Relaxed);
@@ -147,9 +112,8 @@ pub(crate) unsafe fn push(ptr: *mut u8, class: usize) -> bool {
 ///
 /// As for `hakmem_alloc_page_block`.
 #[cold]
-#[inline(never)]
 pub(crate) unsafe fn alloc_in_c(rounded: usize) -> *mut u8 {
-    attach();
+    thread_cache::attach();
     // SAFETY: the caller's promise.
     unsafe { ffi::hakmem_alloc_page_block(rounded).cast() }
 }

@@ -33,6 +33,8 @@ mod layout;
 #[cfg(all(feature = "override", not(miri)))]
 mod over;
 mod stats;
+#[cfg(hakmem_rust_fast_path)]
+mod thread_cache;
 
 pub use alloc::{install_crash_handler, purge, usable_size, Hakmem};
 pub use stats::{stats, ClassStats, Stats};

@@ -124,8 +124,9 @@ extern HAKMEM_HIDDEN const hakmem_cache_t hakmem_closed_cache;
  * cache. `on_exit` is called in this thread when its heap is given up: the pointer must not be used from then on. */
 hakmem_cache_t *hakmem_thread_cache(void (*on_exit)(void));
 
-/* Notices time passing for the calling thread: gives back what became empty a while ago, and sets the countdown anew. */
-void hakmem_cache_tick(void);
+/* Notices time passing for the calling thread: gives back what became empty a while ago, and sets the countdown anew. Returns
+ * `block`, so that a function that hands one out can end with this call. */
+void *hakmem_cache_tick(void *block);
 
 /* The range in which nearly all blocks lie: hakmem_block_range.bytes from .base on; grows. A block may be elsewhere, then it goes
  * through hakmem_free. Read with relaxed atomic loads. */

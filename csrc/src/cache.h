@@ -65,9 +65,6 @@ HAKMEM_INLINE void bin_set_top(hakmem_cache_bin_t *bin, void **top) {
     atomic_store_explicit((hakmem_atomic_slot_t *)&bin->top, top, memory_order_relaxed);
 }
 
-/* hakmem_cache_tick, and returns `block`, which is not null. */
-__attribute__((returns_nonnull)) void *hakmem_cache_tick_with(void *block);
-
 /* Pops the block freed last; null if there is none. */
 HAKMEM_INLINE void *cache_pop(hakmem_cache_t *cache, uint32_t size_class) {
     hakmem_cache_bin_t *bin = &cache->bins[size_class];
@@ -79,7 +76,10 @@ HAKMEM_INLINE void *cache_pop(hakmem_cache_t *cache, uint32_t size_class) {
         /* Not before a block was had: the closed cache is never written. The block goes through the call, so that it can be the
          * caller's last act and needs no register kept over it. */
         if (hakmem_unlikely(--cache->countdown == 0)) {
-            return hakmem_cache_tick_with(block);
+            block = hakmem_cache_tick(block);
+            if (block == NULL) {
+                __builtin_unreachable(); /* or the caller would look again, and could not end with the call */
+            }
         }
     }
     return block;

@@ -24,7 +24,8 @@ const hakmem_tiny_heap_t hakmem_empty_heap = {
     .pending = HEAP_CLOSED,
 };
 
-HAKMEM_TLS hakmem_tiny_heap_t *hakmem_thread_heap = (hakmem_tiny_heap_t *)&hakmem_empty_heap;
+/* `used`: src/thread_cache.rs names it where only the linker sees. */
+__attribute__((used)) HAKMEM_TLS hakmem_tiny_heap_t *hakmem_thread_heap = (hakmem_tiny_heap_t *)&hakmem_empty_heap;
 
 /* Direct cache ----------------------------------------------------------------------------------------------------- */
 

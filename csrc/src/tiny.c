@@ -12,14 +12,10 @@ static void tick(hakmem_tiny_heap_t *heap) {
     }
 }
 
-HAKMEM_COLD void hakmem_cache_tick(void) {
+HAKMEM_COLD void *hakmem_cache_tick(void *block) {
     if (heap_is_real(hakmem_thread_heap)) {
         tick(hakmem_thread_heap);
     }
-}
-
-HAKMEM_COLD void *hakmem_cache_tick_with(void *block) {
-    hakmem_cache_tick();
     return block;
 }
 
