@@ -61,6 +61,15 @@ HAKMEM_INLINE void block_link(hakmem_block_t *block, hakmem_block_t *next, uint3
     block_set_word(block, (uintptr_t)next | (BATCHES ? (uintptr_t)others << BLOCK_OTHERS_SHIFT : 0));
 }
 
+/* One more of the others is carried, or one less; the word's other part stays. */
+HAKMEM_INLINE void block_carry_more(hakmem_block_t *block) {
+    block_set_word(block, block_word(block) + ((uintptr_t)BATCHES << BLOCK_OTHERS_SHIFT));
+}
+
+HAKMEM_INLINE void block_carry_less(hakmem_block_t *block) {
+    block_set_word(block, block_word(block) - ((uintptr_t)BATCHES << BLOCK_OTHERS_SHIFT));
+}
+
 /* How many others a block of `size` bytes has room for. */
 HAKMEM_INLINE uint32_t block_others_most(size_t size) {
     return BATCHES ? (uint32_t)((size - sizeof(hakmem_block_t)) / sizeof(uint16_t)) : 0;

@@ -102,11 +102,12 @@ HAKMEM_INLINE bool page_is_empty(const hakmem_tiny_page_t *page) {
  * one block and not all. */
 HAKMEM_INLINE void page_put(hakmem_tiny_page_t *page, void *block) {
     hakmem_block_t *first = page->local_free;
-    if (BATCHES && first != NULL) {
+    /* A page whose blocks carry none, because they are small, or large, does not look at them. */
+    if (BATCHES && first != NULL && page->others_most != 0) {
         uint32_t others = block_others(first);
         if (others < page->others_most) {
             block_offsets(first)[others] = (uint16_t)(uintptr_t)block;
-            block_link(first, block_next(first), others + 1);
+            block_carry_more(first);
             return;
         }
     }
@@ -139,7 +140,7 @@ HAKMEM_INLINE void *page_pop(hakmem_tiny_page_t *page) {
         page_set_used(page, page_used(page) + 1);
         uint32_t others = page_others_of(page, block);
         if (others != 0) { /* one of those first, so that there is no new place to be found for the rest */
-            block_link(block, block_next(block), others - 1);
+            block_carry_less(block);
             return block_at(block, block_offsets(block)[others - 1]);
         }
         page->free = block_next(block);
