@@ -3,7 +3,7 @@
 use crate::ranking::Row;
 use crate::statistics::Summary;
 
-const COLUMNS: [&str; 18] = [
+const COLUMNS: [&str; 20] = [
     "workload",
     "allocator",
     "failure",
@@ -15,7 +15,9 @@ const COLUMNS: [&str; 18] = [
     "p95_ns",
     "p99_ns",
     "p999_ns",
+    "max_ns",
     "start_rss",
+    "start_anonymous",
     "peak_rss",
     "average_rss",
     "settled_rss",
@@ -44,7 +46,9 @@ pub fn render(rows: &[Row]) -> Result<Vec<u8>, String> {
                 median(row.p95_ns),
                 median(row.p99_ns),
                 median(row.p999_ns),
+                median(row.max_ns),
                 median(row.start_rss),
+                median(row.start_anonymous),
                 median(row.peak_rss),
                 median(row.average_rss),
                 median(row.settled_rss),

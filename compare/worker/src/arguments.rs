@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::catalog::{self, Entry};
+use crate::latency::SAMPLES;
 
 pub enum Request {
     Run(Run),
@@ -18,13 +19,14 @@ pub struct Run {
     pub arguments: Vec<f64>,
     /// None: no wait at the end, and no settled memory.
     pub settle: Option<Duration>,
-    pub latency: bool,
+    /// How many calls are timed; 0 for none.
+    pub samples: u64,
     pub watch_memory: bool,
 }
 
 const USAGE: &str =
     "usage: NAME [--ops N] [--scale F] [--seed N] [--threads N] [--slots N] [--settle-ms N] [--no-latency] \
-                     [--bare] [ARGUMENTS OF larson], or --list";
+                     [--bare] [--samples N] [ARGUMENTS OF larson], or --list";
 
 pub fn parse(mut words: impl Iterator<Item = String>) -> Result<Request, String> {
     let name = words.next().ok_or(USAGE)?;
@@ -41,7 +43,7 @@ pub fn parse(mut words: impl Iterator<Item = String>) -> Result<Request, String>
         slots: None,
         arguments: Vec::new(),
         settle: Some(Duration::from_secs(1)),
-        latency: true,
+        samples: SAMPLES,
         watch_memory: true,
     };
     while let Some(word) = words.next() {
@@ -53,9 +55,11 @@ pub fn parse(mut words: impl Iterator<Item = String>) -> Result<Request, String>
             "--threads" => run.threads = Some(at_least_one(&value()?)?),
             "--slots" => run.slots = Some(at_least_one(&value()?)?),
             "--settle-ms" => run.settle = Some(Duration::from_millis(number(&value()?)?)),
-            "--no-latency" => run.latency = false,
+            "--no-latency" => run.samples = 0,
+            // After --bare it turns the timing of calls on again.
+            "--samples" => run.samples = number(&value()?)?,
             // Nothing but the work itself: for simulators, where a second thread and a second's sleep only cost time.
-            "--bare" => (run.latency, run.watch_memory, run.settle) = (false, false, None),
+            "--bare" => (run.samples, run.watch_memory, run.settle) = (0, false, None),
             _ if entry.name.starts_with("larson") => run.arguments.push(number(&word)?),
             _ => return Err(format!("{word:?} is not an option of {name}\n{USAGE}")),
         }
@@ -96,6 +100,12 @@ mod tests {
     fn takes_options_in_any_order() {
         let Ok(Request::Run(run)) = words("random_mixed --slots 10 --scale 0.5") else { panic!("refused") };
         assert_eq!((run.slots, run.ops), (Some(10), run.entry.ops / 2));
+    }
+
+    #[test]
+    fn samples_after_bare_are_taken() {
+        let Ok(Request::Run(run)) = words("mixed_8k --bare --samples 100") else { panic!("refused") };
+        assert_eq!((run.samples, run.watch_memory), (100, false));
     }
 
     #[test]

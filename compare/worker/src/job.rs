@@ -4,14 +4,14 @@ use std::cell::Cell;
 use std::time::{Duration, Instant};
 
 use crate::counters::{Counters, Readings};
-use crate::latency::SAMPLES;
 use crate::rss::Watch;
 use crate::stats::Stats;
 
 /// Whether and how calls are timed.
 #[derive(Clone, Copy)]
 pub struct Sampling {
-    pub on: bool,
+    /// How many calls of the run; 0 for none.
+    pub samples: u64,
     pub clock_ns: u64,
     pub threads: u64,
 }
@@ -19,9 +19,9 @@ pub struct Sampling {
 impl Sampling {
     /// How many steps lie between two timed ones; odd, so that it does not fall in step with work of even periods.
     pub fn every(&self, steps: u64) -> u64 {
-        match self.on {
-            true => (steps * self.threads / SAMPLES).max(1) | 1,
-            false => u64::MAX,
+        match self.samples {
+            0 => u64::MAX,
+            samples => (steps * self.threads / samples).max(1) | 1,
         }
     }
 

@@ -21,8 +21,8 @@ pub fn measure(run: &Run) -> ExitCode {
         eprintln!("worker: {} needs a build with --features programs", run.entry.name);
         return ExitCode::from(2);
     }
-    let clock_ns = if run.latency { latency::clock_cost_ns() } else { 0 };
-    if run.latency {
+    let clock_ns = if run.samples > 0 { latency::clock_cost_ns() } else { 0 };
+    if run.samples > 0 {
         latency::prepare();
     }
     let job = Job {
@@ -31,11 +31,11 @@ pub fn measure(run: &Run) -> ExitCode {
         threads: run.threads,
         slots: run.slots,
         arguments: run.arguments.clone(),
-        sampling: Sampling { on: run.latency, clock_ns, threads: 1 },
+        sampling: Sampling { samples: run.samples, clock_ns, threads: 1 },
         watch_memory: run.watch_memory,
         outcome: Cell::new(None),
     };
-    let start_rss = rss::now();
+    let (start_rss, start_anonymous) = (rss::now(), rss::anonymous());
     let ops = match workload::run(run.entry.name, &job) {
         Ok(ops) => ops,
         Err(message) => {
@@ -68,8 +68,10 @@ pub fn measure(run: &Run) -> ExitCode {
         .optional("p95_ns", quantile(|p| p.p95))
         .optional("p99_ns", quantile(|p| p.p99))
         .optional("p999_ns", quantile(|p| p.p999))
-        .optional("clock_cost_ns", run.latency.then_some(clock_ns))
+        .optional("max_ns", quantile(|p| p.max))
+        .optional("clock_cost_ns", (run.samples > 0).then_some(clock_ns))
         .optional("start_rss", start_rss)
+        .optional("start_anonymous", start_anonymous)
         .optional("peak_rss", peak)
         .optional("average_rss", outcome.average_rss)
         .optional("settled_rss", settled)

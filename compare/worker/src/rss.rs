@@ -33,6 +33,11 @@ pub fn now() -> Option<u64> {
     rollup.or_else(|| Statm::open()?.resident())
 }
 
+/// Of it, what is no unchanged page of a file: those the kernel keeps for all, and maps as many of as suits it.
+pub fn anonymous() -> Option<u64> {
+    kib_field(&File::open("/proc/self/smaps_rollup").ok()?, "Anonymous:")
+}
+
 /// The most that was ever resident, as the kernel kept it.
 pub fn peak() -> Option<u64> {
     kib_field(&File::open("/proc/self/status").ok()?, "VmHWM:")
