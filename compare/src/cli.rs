@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 
 /// Measure hakmem beside the system's allocator, mimalloc 2 and 3, jemalloc, snmalloc, rpmalloc and tcmalloc.
 ///
@@ -36,6 +36,8 @@ pub enum Command {
     Phases(Phases),
     /// Instructions per operation under callgrind, and whether they grew since the baseline.
     Instructions(Instructions),
+    /// What grows with live blocks and with threads, the slowest calls, and what a start costs.
+    Growth(Growth),
 }
 
 #[derive(Args)]
@@ -56,6 +58,10 @@ pub struct Suite {
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
 
+    /// How long to wait, after everything is freed, before settled memory is read.
+    #[arg(long, default_value_t = 1000, value_name = "MS")]
+    pub settle_ms: u64,
+
     #[command(flatten)]
     pub limits: Limits,
 }
@@ -70,10 +76,6 @@ pub struct Limits {
     /// The seed of the workloads' random numbers.
     #[arg(long, default_value_t = 42)]
     pub seed: u64,
-
-    /// How long to wait, after everything is freed, before settled memory is read.
-    #[arg(long, default_value_t = 1000, value_name = "MS")]
-    pub settle_ms: u64,
 
     /// A run that takes longer is ended and reported as hung.
     #[arg(long, default_value_t = 120, value_name = "SECONDS")]
@@ -123,6 +125,45 @@ pub struct Instructions {
     /// A run that takes longer is ended and reported as hung.
     #[arg(long, default_value_t = 300, value_name = "SECONDS")]
     pub timeout: u64,
+}
+
+/// Each part ends with its targets: what was wanted, what was measured, and whether that is met.
+#[derive(Args)]
+pub struct Growth {
+    /// Parts to measure [default: all].
+    #[arg(long, value_delimiter = ',', value_name = "PARTS")]
+    pub only: Vec<Part>,
+
+    /// Allocators to run beside hakmem, "all" or "none".
+    #[arg(long, value_delimiter = ',', value_name = "ALLOCATORS", default_value = "all")]
+    pub against: Vec<String>,
+
+    /// How often each run is repeated.
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub rounds: u32,
+
+    /// Where growth.md, growth.json and growth.csv go [default: compare-results in the target directory].
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+
+    /// End with a failure when a target is missed.
+    #[arg(long)]
+    pub check: bool,
+
+    #[command(flatten)]
+    pub limits: Limits,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Part {
+    /// Time of a call with 1 K to 16 M live blocks; below a scale of 1, the most are fewer as well
+    Live,
+    /// Calls a second on 1 to 64 threads
+    Threads,
+    /// The slowest calls, in steady work and in waves
+    Tail,
+    /// System calls and resident memory of a program that does nothing
+    Start,
 }
 
 fn positive(word: &str) -> Result<f64, String> {

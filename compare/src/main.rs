@@ -8,6 +8,7 @@ mod callgrind;
 #[path = "../worker/src/catalog.rs"]
 mod catalog;
 mod cli;
+mod growth;
 mod instructions;
 mod machine;
 mod measurement;
@@ -24,6 +25,7 @@ mod suite;
 mod symbols;
 mod tools;
 mod variant;
+mod verdict;
 mod worker;
 
 use std::process::ExitCode;
@@ -37,6 +39,7 @@ fn main() -> ExitCode {
         None => suite::run(&cli.suite),
         Some(cli::Command::Phases(options)) => phases::run(options),
         Some(cli::Command::Instructions(options)) => instructions::run(options),
+        Some(cli::Command::Growth(options)) => growth::run(options),
     };
     match outcome {
         Ok(code) => code,

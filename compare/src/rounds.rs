@@ -5,11 +5,13 @@ use serde::Serialize;
 use crate::builder::Built;
 use crate::cli::Limits;
 use crate::measurement::Measurement;
-use crate::{progress, worker};
+use crate::progress;
+use crate::worker::{self, Case};
 
-/// All runs of one workload under one allocator.
+/// All runs of one case under one allocator.
 #[derive(Clone, Debug, Serialize)]
 pub struct Runs {
+    /// The case's name.
     pub workload: String,
     pub allocator: String,
     pub runs: Vec<Measurement>,
@@ -17,12 +19,12 @@ pub struct Runs {
     pub failure: Option<String>,
 }
 
-pub fn run(built: &[Built], workloads: &[&str], rounds: u32, limits: &Limits) -> Vec<Runs> {
-    let mut all: Vec<Runs> = workloads
+pub fn run(built: &[Built], cases: &[Case], rounds: u32, limits: &Limits) -> Vec<Runs> {
+    let mut all: Vec<Runs> = cases
         .iter()
-        .flat_map(|workload| {
+        .flat_map(|case| {
             built.iter().map(|built| Runs {
-                workload: String::from(*workload),
+                workload: case.name.clone(),
                 allocator: built.variant.name.clone(),
                 runs: Vec::new(),
                 failure: None,
@@ -31,17 +33,17 @@ pub fn run(built: &[Built], workloads: &[&str], rounds: u32, limits: &Limits) ->
         .collect();
     let bar = progress::bar(u64::from(rounds) * all.len() as u64, "measuring");
     for round in 0..rounds as usize {
-        for (w, workload) in workloads.iter().enumerate() {
+        for (c, case) in cases.iter().enumerate() {
             for turn in 0..built.len() {
                 // Each round begins with another allocator: whoever comes after a heavy neighbour, it is not always the same.
                 let a = (turn + round) % built.len();
-                let runs = &mut all[w * built.len() + a];
-                bar.say(&format!("round {}, {workload}, {}", round + 1, runs.allocator));
+                let runs = &mut all[c * built.len() + a];
+                bar.say(&format!("round {}, {}, {}", round + 1, case.name, runs.allocator));
                 if runs.failure.is_none() {
-                    match worker::run(&built[a], workload, limits) {
+                    match worker::run(&built[a], case, limits) {
                         Ok(measurement) => runs.runs.push(measurement),
                         Err(reason) => {
-                            bar.note(&format!("{workload} under {}: {reason}", runs.allocator));
+                            bar.note(&format!("{} under {}: {reason}", case.name, runs.allocator));
                             runs.failure = Some(reason);
                         }
                     }

@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use crate::cli::Suite;
 use crate::machine::Machine;
+use crate::worker::Case;
 use crate::{builder, places, ranking, report, rounds, selection};
 
 pub fn run(options: &Suite) -> Result<ExitCode, String> {
@@ -17,8 +18,9 @@ pub fn run(options: &Suite) -> Result<ExitCode, String> {
     if built.is_empty() {
         return Err("no worker could be built".into());
     }
-    let names: Vec<&str> = workloads.iter().map(|entry| entry.name).collect();
-    let runs = rounds::run(&built, &names, options.rounds, &options.limits);
+    let cases: Vec<Case> =
+        workloads.iter().map(|entry| Case::of(entry.name, &options.limits, options.settle_ms)).collect();
+    let runs = rounds::run(&built, &cases, options.rounds, &options.limits);
     let rows = ranking::rows(&runs);
     let report = report::Report {
         machine: Machine::describe(),

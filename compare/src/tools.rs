@@ -11,6 +11,7 @@ pub enum Tool {
     Clang,
     Gcc,
     Valgrind,
+    Strace,
 }
 
 impl Tool {
@@ -24,6 +25,7 @@ impl Tool {
             Tool::Clang => &["clang"],
             Tool::Gcc => &["gcc"],
             Tool::Valgrind => &["valgrind"],
+            Tool::Strace => &["strace"],
         }
     }
 
@@ -44,6 +46,7 @@ impl Tool {
             Tool::Make => "make",
             Tool::Clang => "clang",
             Tool::Valgrind => "valgrind",
+            Tool::Strace => "strace",
         }
     }
 

@@ -34,11 +34,30 @@ impl Bounds {
     }
 }
 
-/// Runs a workload once.
-pub fn run(built: &Built, workload: &str, limits: &Limits) -> Result<Measurement, String> {
+/// One thing to measure.
+pub struct Case {
+    /// What its row is called.
+    pub name: String,
+    /// The worker's, the workload first.
+    pub arguments: Vec<String>,
+}
+
+impl Case {
+    /// A workload as the catalog has it.
+    pub fn of(workload: &str, limits: &Limits, settle_ms: u64) -> Self {
+        let words = format!("{workload} --scale {} --seed {} --settle-ms {settle_ms}", limits.scale, limits.seed);
+        Self::new(workload, &words)
+    }
+
+    pub fn new(name: &str, words: &str) -> Self {
+        Self { name: name.into(), arguments: words.split_whitespace().map(String::from).collect() }
+    }
+}
+
+/// Runs a case once.
+pub fn run(built: &Built, case: &Case, limits: &Limits) -> Result<Measurement, String> {
     let mut command = Command::new(&built.program);
-    command.args([workload, "--scale", &limits.scale.to_string(), "--seed", &limits.seed.to_string()]);
-    command.args(["--settle-ms", &limits.settle_ms.to_string()]);
+    command.args(&case.arguments);
     command.envs(built.variant.run_environment.iter().copied());
     if let Some(sources) = rust_sources() {
         command.env("COMPARE_RUST_SOURCES", sources);

@@ -2,10 +2,10 @@
 
 use super::arms::{ALL_OFF, ALL_ON};
 use super::collect::{PhaseRow, Source};
-use super::targets::Verdict;
 use super::WORKLOAD;
 use crate::machine::Machine;
 use crate::report::terminal::table;
+use crate::verdict::{self, Verdict};
 
 const HEADER: [&str; 12] = [
     "build",
@@ -39,16 +39,7 @@ pub fn print(machine: &Machine, rows: &[PhaseRow], verdicts: &[Verdict], rounds:
         println!("all on / all off: {:.2}\n", on / off);
     }
 
-    let mut lines = table(&["target", "wanted", "measured", ""]);
-    for verdict in verdicts {
-        let met = match verdict.met {
-            Some(true) => "met",
-            Some(false) => "NOT MET",
-            None => "",
-        };
-        lines.add_row([verdict.target, &verdict.wanted, &verdict.measured, met]);
-    }
-    println!("{lines}");
+    println!("{}", verdict::table(verdicts));
 }
 
 fn source(rows: &[PhaseRow]) -> &'static str {

@@ -1,19 +1,8 @@
 //! The targets of the three phases, beside what came out.
 
-use serde::Serialize;
-
 use super::arms::{Arm, ALL_OFF, ALL_ON, PHASE_1, PHASE_2};
 use super::collect::PhaseRow;
-
-/// A target and whether it was met.
-#[derive(Clone, Debug, Serialize)]
-pub struct Verdict {
-    pub target: &'static str,
-    pub wanted: String,
-    pub measured: String,
-    /// None: not measured here.
-    pub met: Option<bool>,
-}
+use crate::verdict::{verdict, Verdict};
 
 pub fn judge(rows: &[PhaseRow]) -> Vec<Verdict> {
     let find = |arm: Arm| rows.iter().find(|row| row.arm == Some(arm));
@@ -63,10 +52,6 @@ fn above(target: &'static str, least: f64, measured: Option<f64>) -> Verdict {
 
 fn at_most(target: &'static str, most: f64, measured: Option<f64>) -> Verdict {
     verdict(target, format!("≤ {most:.2} ×"), measured.map(|m| format!("{m:.3} ×")), measured.map(|m| m <= most))
-}
-
-fn verdict(target: &'static str, wanted: String, measured: Option<String>, met: Option<bool>) -> Verdict {
-    Verdict { target, wanted, measured: measured.unwrap_or_else(|| "not available here".into()), met }
 }
 
 #[cfg(test)]

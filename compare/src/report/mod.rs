@@ -1,10 +1,10 @@
 //! What a run ends with: a table, JSON, CSV, and a page.
 
-mod csv;
+pub mod csv;
 mod html;
 mod plot;
 pub mod terminal;
-mod units;
+pub mod units;
 
 use std::path::{Path, PathBuf};
 
