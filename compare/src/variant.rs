@@ -8,6 +8,8 @@ use crate::tools::Tool;
 pub struct Variant {
     pub name: String,
     pub about: &'static str,
+    /// What its worker calls itself.
+    pub allocator: &'static str,
     /// The worker's Cargo features.
     pub features: Vec<&'static str>,
     pub build_environment: Vec<(String, String)>,
@@ -28,6 +30,7 @@ impl Variant {
         Self {
             name: name.into(),
             about,
+            allocator: feature.unwrap_or("system"),
             features: feature.into_iter().collect(),
             build_environment: Vec::new(),
             run_environment: Vec::new(),

@@ -63,6 +63,13 @@ pub fn run(built: &Built, case: &Case, limits: &Limits) -> Result<Measurement, S
         command.env("COMPARE_RUST_SOURCES", sources);
     }
     let mut measurement = Measurement::parse(&output(command, Bounds::new(limits))?)?;
+    if measurement.allocator != built.variant.allocator {
+        return Err(format!(
+            "{} is a worker with {}; run one comparison at a time in a target directory, and this one again",
+            built.program.display(),
+            measurement.allocator
+        ));
+    }
     // A worker knows its allocator, not the variant's name.
     measurement.allocator.clone_from(&built.variant.name);
     Ok(measurement)
@@ -159,7 +166,10 @@ fn rust_sources() -> Option<&'static Path> {
 
 #[cfg(test)]
 mod tests {
-    use super::{output, Bounds};
+    use super::{output, run, Bounds, Case};
+    use crate::builder::Built;
+    use crate::cli::Limits;
+    use crate::variant::Variant;
     use std::process::Command;
 
     fn shell(script: &str, seconds: u64) -> Result<String, String> {
@@ -179,6 +189,18 @@ mod tests {
         assert_eq!(shell("exit 12", 10).unwrap_err(), "out of memory");
         assert_eq!(shell("echo why >&2; exit 3", 10).unwrap_err(), "ended with status 3: why");
         assert!(shell("exec sleep 60", 0).unwrap_err().starts_with("hung"));
+    }
+
+    #[test]
+    fn a_worker_with_another_allocator_is_refused() {
+        let limits = Limits { scale: 1.0, seed: 1, timeout: 10, memory_limit: None };
+        let run = |allocator: &str| {
+            let words =
+                format!(r#"{{"allocator":"{allocator}","workload":"","ops":1,"seconds":1.0,"ops_per_second":1.0}}"#);
+            run(&Built { variant: Variant::hakmem(), program: "echo".into() }, &Case::new("", &words), &limits)
+        };
+        assert!(run("hakmem").is_ok());
+        assert!(run("system").unwrap_err().contains("a worker with system"));
     }
 
     #[test]
