@@ -113,7 +113,11 @@ fn compile_core(csrc: &Path) {
     // An allocator that is not optimised makes every debug build of a program slow; assertions are a switch of their own.
     build.opt_level(2);
     for switch in switches() {
-        build.define(switch.name, value_of(&switch).as_str());
+        let value = value_of(&switch);
+        build.define(switch.name, value.as_str());
+        if switch.name == "HAKMEM_USE_BLOCK_CACHE" && value == "1" {
+            println!("cargo::rustc-cfg=hakmem_block_cache");
+        }
     }
     choose_fast_path();
     if is_address_sanitized() {
@@ -178,7 +182,7 @@ fn main() {
     let csrc = root.join("csrc");
     println!("cargo::rerun-if-changed=build.rs");
     println!("cargo::rerun-if-changed=csrc");
-    println!("cargo::rustc-check-cfg=cfg(hakmem_rust_fast_path)");
+    println!("cargo::rustc-check-cfg=cfg(hakmem_block_cache, hakmem_rust_fast_path)");
     // Under Miri no C can run: everything goes to `System` there.
     if env::var_os("CARGO_CFG_MIRI").is_none() {
         compile_core(&csrc);

@@ -26,6 +26,18 @@ impl Hakmem {
     }
 }
 
+/// The class by which the core finds a freed block's bin. Without the block cache it asks the block's page alone, and to find
+/// out the class of a size that is no constant would be a dozen instructions for nothing.
+#[cfg(not(miri))]
+#[inline(always)]
+const fn bin_class_of(rounded: usize) -> u32 {
+    if cfg!(hakmem_block_cache) {
+        class_of(rounded) as u32
+    } else {
+        0
+    }
+}
+
 #[cfg(not(miri))]
 // SAFETY:
 // - Blocks are at least as large and as aligned as the layout asks: `route` keeps the size, rounded up to a multiple of the
@@ -63,7 +75,7 @@ unsafe impl GlobalAlloc for Hakmem {
                 }
             }
             // SAFETY: the block came from `alloc` with this layout, so from a one-slot page of this class.
-            Route::Tiny(rounded) => unsafe { ffi::hakmem_free_tiny(ptr.cast(), class_of(rounded) as u32) },
+            Route::Tiny(rounded) => unsafe { ffi::hakmem_free_tiny(ptr.cast(), bin_class_of(rounded)) },
             // SAFETY: the block came from hakmem.
             Route::Medium(_) | Route::Large => unsafe { ffi::hakmem_free(ptr.cast()) },
         }

@@ -77,7 +77,8 @@ void *hakmem_alloc_page_block_zeroed(size_t size);
 void *hakmem_alloc_aligned(size_t size, size_t align);
 void *hakmem_alloc_aligned_zeroed(size_t size, size_t align);
 
-/* Frees a block whose size, rounded up to its alignment, was at most HAKMEM_TINY_MAX and of this class: saves looking it up. */
+/* Frees a block whose size, rounded up to its alignment, was at most HAKMEM_TINY_MAX and of this class: saves looking it up.
+ * Only the block cache asks for the class. */
 void hakmem_free_tiny(void *p, uint32_t size_class);
 
 /* Resizes a block that was allocated through this interface with `old_size` and `align`, and will be freed through it with
