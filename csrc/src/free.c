@@ -5,7 +5,7 @@
 
 /* What a counting build and one for a memory checker want to know of every free; of large blocks large.c tells them. */
 HAKMEM_INLINE void note_free(void *p) {
-    hakmem_slot_info_t *info = &arena_chunk_of(p)->info[arena_slot_of(p)];
+    hakmem_slot_info_t *info = arena_info_of(p);
     if ((STATS || MEMCHECK) && slot_class(info) < CLASS_COUNT) {
         size_t bytes = size_class_bytes(slot_class(info));
         stat_live(-(int64_t)bytes);
@@ -72,7 +72,7 @@ void hakmem_free(void *p) {
         return;
     }
     note_free(p);
-    uint32_t size_class = slot_class(&arena_chunk_of(p)->info[arena_slot_of(p)]);
+    uint32_t size_class = slot_class(arena_info_of(p));
     if (BLOCK_CACHE && hakmem_likely(size_class < HAKMEM_CACHE_CLASSES)) {
         free_cached(p, size_class);
     } else if (BLOCK_CACHE) {
@@ -89,7 +89,7 @@ void hakmem_free_tiny(void *p, uint32_t size_class) {
     }
     note_free(p);
     if (BLOCK_CACHE) {
-        HAKMEM_ASSERT(slot_class(&arena_chunk_of(p)->info[arena_slot_of(p)]) == size_class);
+        HAKMEM_ASSERT(slot_class(arena_info_of(p)) == size_class);
         free_cached(p, size_class);
     } else {
         tiny_free_one_slot(p);
@@ -113,7 +113,7 @@ size_t hakmem_usable_size(const void *p) {
     if (!arena_contains_fast(p) && !hakmem_arena_contains_slow(p)) {
         return hakmem_huge_usable(p);
     }
-    uintptr_t owner = owner_load(&arena_chunk_of(p)->info[arena_slot_of(p)]);
+    uintptr_t owner = owner_load(arena_info_of(p));
     switch (owner) {
     case OWNER_NONE:
     case OWNER_LARGE_FREED:

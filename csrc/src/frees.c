@@ -35,10 +35,11 @@ void hakmem_free_remote_chain(hakmem_tiny_page_t *page, const hakmem_chain_t *ch
     }
 }
 
-/* The page that `p` lies in. Aborts if it lies in none, or is not a block's first byte. Not by page->divisor, which is in the
+/* The page that `p` lies in. Aborts if it lies in none, or is not a block's first byte. Not by page->inverse, which is in the
  * owner's line: a division is small beside the CAS that follows. */
-static hakmem_tiny_page_t *checked_page(void *p, hakmem_chunk_t *chunk, uint32_t slot) {
-    hakmem_slot_info_t *info = &chunk->info[slot];
+static hakmem_tiny_page_t *checked_page(void *p) {
+    hakmem_chunk_t *chunk = arena_chunk_of(p);
+    hakmem_slot_info_t *info = arena_info_of(p);
     uint32_t size_class = slot_class(info);
     if (size_class >= CLASS_COUNT) {
         hakmem_invalid_free(p);
@@ -69,13 +70,13 @@ static void note_remote(hakmem_tiny_page_t *page) {
     }
 }
 
-HAKMEM_NOINLINE void hakmem_free_not_local(void *p, hakmem_chunk_t *chunk, uint32_t slot) {
-    uintptr_t owner = owner_load(&chunk->info[slot]);
+HAKMEM_NOINLINE void hakmem_free_not_local(void *p) {
+    uintptr_t owner = owner_load(arena_info_of(p));
     if (owner == OWNER_LARGE || owner == OWNER_LARGE_FREED) {
         hakmem_large_free(p);
         return;
     }
-    hakmem_tiny_page_t *page = checked_page(p, chunk, slot);
+    hakmem_tiny_page_t *page = checked_page(p);
     if (is_local_or_unparked(page, owner)) {
         tiny_return(page, &p, 1);
     } else {
@@ -89,10 +90,10 @@ HAKMEM_NOINLINE void hakmem_free_not_local(void *p, hakmem_chunk_t *chunk, uint3
 enum { PREFETCH_AHEAD = 4 };
 
 static void prefetch_info(const void *p) {
-    __builtin_prefetch(&arena_chunk_of(p)->info[arena_slot_of(p)]);
+    __builtin_prefetch(arena_info_of(p));
 }
 
-/* ceil(2^64 / size) of the classes that have a bin; see page_is_block_offset. */
+/* ceil(2^64 / size) of the classes that have a bin; see begins_block_of. */
 #define DIVISOR(size) (UINT64_MAX / (size) + 1)
 #define DIVISORS_8(base, step)                                                                                         \
     DIVISOR((base) + (step)), DIVISOR((base) + 2 * (step)), DIVISOR((base) + 3 * (step)),                              \

@@ -15,13 +15,14 @@ HAKMEM_INLINE void hakmem_tiny_free_remote(hakmem_tiny_page_t *page, hakmem_bloc
 }
 
 /* What is left of hakmem_tiny_free where the owner word is not the caller's heap. */
-void hakmem_free_not_local(void *p, hakmem_chunk_t *chunk, uint32_t slot);
+void hakmem_free_not_local(void *p);
 
 /* ceil(2^64 / size) of the classes that have a bin. */
 extern const uint64_t hakmem_class_divisors[HAKMEM_CACHE_CLASSES];
 
-/* Whether `p` lies a multiple of the class's size from the start of its slot; see page_is_block_offset. For the classes that have
- * a bin: their pages are one slot. */
+/* Whether `p` lies a multiple of the class's size from the start of its slot: only a multiple's product is below the divisor
+ * (Lemire, Kaser, Kurz: "Faster remainder by direct computation", 2019). For the classes that have a bin: their pages are one
+ * slot. */
 HAKMEM_INLINE bool begins_block_of(const void *p, uint32_t size_class) {
     uint64_t divisor = hakmem_class_divisors[size_class];
     return ((uintptr_t)p & (SLOT_BYTES - 1)) * divisor < divisor;
@@ -74,27 +75,23 @@ HAKMEM_INLINE void tiny_free_local(hakmem_tiny_page_t *page, void *p, size_t off
 
 /* Frees `p`, a pointer into a chunk: owner -> local_free, anyone else -> hakmem_tiny_free_remote (spec name). */
 HAKMEM_INLINE void hakmem_tiny_free(void *p) {
-    hakmem_chunk_t *chunk = arena_chunk_of(p);
-    uint32_t slot = arena_slot_of(p);
-    hakmem_slot_info_t *info = &chunk->info[slot];
+    hakmem_slot_info_t *info = arena_info_of(p);
     if (hakmem_unlikely(owner_load(info) != (uintptr_t)hakmem_thread_heap)) {
-        hakmem_free_not_local(p, chunk, slot);
+        hakmem_free_not_local(p);
         return;
     }
     uint32_t first = atomic_load_explicit(&info->first, memory_order_relaxed);
     size_t offset = ((uintptr_t)p & (CHUNK_BYTES - 1)) - ((size_t)first << SLOT_SHIFT);
-    tiny_free_local(&chunk->pages[first], p, offset);
+    tiny_free_local(&arena_chunk_of(p)->pages[first], p, offset);
 }
 
 /* The same where the caller knows that the page has one slot. */
 HAKMEM_INLINE void tiny_free_one_slot(void *p) {
-    hakmem_chunk_t *chunk = arena_chunk_of(p);
-    uint32_t slot = arena_slot_of(p);
-    if (hakmem_unlikely(owner_load(&chunk->info[slot]) != (uintptr_t)hakmem_thread_heap)) {
-        hakmem_free_not_local(p, chunk, slot);
+    if (hakmem_unlikely(owner_load(arena_info_of(p)) != (uintptr_t)hakmem_thread_heap)) {
+        hakmem_free_not_local(p);
         return;
     }
-    tiny_free_local(&chunk->pages[slot], p, (uintptr_t)p & (SLOT_BYTES - 1));
+    tiny_free_local(arena_page_of(p), p, (uintptr_t)p & (SLOT_BYTES - 1));
 }
 
 #endif

@@ -38,7 +38,7 @@ void *hakmem_large_malloc(size_t size, size_t align, bool *zero) {
 }
 
 static hakmem_slot_info_t *large_info(const void *p) {
-    return &arena_chunk_of(p)->info[arena_slot_of(p)];
+    return arena_info_of(p);
 }
 
 void hakmem_large_free(void *p) {

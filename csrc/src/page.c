@@ -4,6 +4,15 @@
 
 enum { EXTEND_BYTES = 4096 };
 
+/* See page_is_block_offset. Newton's iteration: an odd number is its own inverse (mod 8), and each step doubles the bits. */
+static uint32_t inverse_of(uint32_t size) {
+    uint32_t k = (uint32_t)__builtin_ctz(size), odd = size >> k, inverse = odd;
+    for (int bits = 3; bits < 16; bits *= 2) {
+        inverse *= 2 - odd * inverse;
+    }
+    return inverse << (16 - k);
+}
+
 void hakmem_page_init(hakmem_tiny_page_t *page, uint32_t size_class, char *start, size_t bytes, bool zero,
                       struct hakmem_tiny_heap_s *heap) {
     size_t size = size_class_bytes(size_class);
@@ -20,7 +29,7 @@ void hakmem_page_init(hakmem_tiny_page_t *page, uint32_t size_class, char *start
     page->others_most = size_class_is_medium(size_class) ? 0 : (uint16_t)block_others_most(size);
     page->expires_epoch = 0;
     page->next = page->previous = NULL;
-    page->divisor = UINT64_MAX / size + 1; /* for a power of two UINT64_MAX / size is one below 2^64 / size */
+    page->inverse = inverse_of((uint32_t)size);
     page->pending_next = NULL;
     page->start = start;
     memcheck_close(start, bytes);

@@ -33,12 +33,12 @@ typedef struct hakmem_tiny_page_s {
     bool free_is_zero; /* the blocks on `free` are zero but for their first word */
     uint8_t size_class;
     _Atomic uint32_t block_size;                /* bytes */
+    uint32_t inverse;                           /* of block_size, in a way; see page_is_block_offset */
     uint32_t capacity;                          /* blocks made so far; the memory behind them is untouched */
     uint16_t reserved;                          /* blocks that fit */
     uint16_t others_most;                       /* how many a free block may carry; see block.h */
     uint32_t expires_epoch;                     /* while is_retired: in which of its heap's epochs to give it up */
     struct hakmem_tiny_page_s *next, *previous; /* in the queue of its class */
-    uint64_t divisor; /* ceil(2^64 / block_size): off * divisor (mod 2^64) < divisor only for multiples */
 
     /* The shared line. */
     _Alignas(CACHE_LINE) hakmem_thread_free_t thread_free; /* see remote.h */
@@ -48,7 +48,7 @@ typedef struct hakmem_tiny_page_s {
 } hakmem_tiny_page_t;
 
 _Static_assert(sizeof(hakmem_tiny_page_t) == 2 * CACHE_LINE, "one line for the owner, one for the others");
-_Static_assert(offsetof(hakmem_tiny_page_t, divisor) < CACHE_LINE, "malloc and free touch one line");
+_Static_assert(offsetof(hakmem_tiny_page_t, inverse) < CACHE_LINE, "malloc and free touch one line");
 _Static_assert(offsetof(hakmem_tiny_page_t, thread_free) == CACHE_LINE, "remote frees leave the owner's line alone");
 
 HAKMEM_INLINE uint32_t page_used(const hakmem_tiny_page_t *page) {
@@ -64,11 +64,15 @@ HAKMEM_INLINE size_t page_block_size(const hakmem_tiny_page_t *page) {
     return atomic_load_explicit(&page->block_size, memory_order_relaxed);
 }
 
-/* Whether `offset` bytes from the page's start begin a block that was made (Lemire, Kaser, Kurz: "Faster remainder by
- * direct computation", 2019: one multiplication, whose upper half is the quotient). */
+/* Whether `offset` bytes from the page's start begin a block that was made, by one multiplication and one comparison.
+ *
+ * A block's size is odd * 2^k, and `inverse` is the inverse of `odd` (mod 2^16), times 2^(16-k). The product with n * size is
+ * n * 2^16 (mod 2^32), which the rotation makes n. If 2^k does not divide the offset, the product's lower half is not zero,
+ * and the rotation more than any capacity. If only `odd` does not, the upper half is a number that times `odd` is the
+ * offset / 2^k (mod 2^16); were it below the capacity, neither side could have wrapped, and `odd` would divide it. */
 HAKMEM_INLINE bool page_is_block_offset(const hakmem_tiny_page_t *page, size_t offset) {
-    unsigned __int128 product = (unsigned __int128)offset * page->divisor;
-    return (uint64_t)product < page->divisor && (uint64_t)(product >> 64) < page->capacity;
+    uint32_t product = (uint32_t)offset * page->inverse;
+    return (product << 16 | product >> 16) < page->capacity;
 }
 
 /* Sets a page up for a class. Its slots begin at `start` and have `bytes`; `zero`: they are as the system gave them. */

@@ -63,7 +63,7 @@ typedef struct hakmem_chunk_s {
 
 enum { HEAD_SLOTS = (sizeof(hakmem_chunk_t) + SLOT_BYTES - 1) / SLOT_BYTES };
 _Static_assert(HEAD_SLOTS == 2, "a chunk's head takes two slots");
-_Static_assert(sizeof(hakmem_slot_info_t) == 16, "four slots' info a cache line");
+_Static_assert(sizeof(hakmem_slot_info_t) == 16, "four slots' info a cache line; arena_info_offset");
 
 bool hakmem_arena_contains_slow(const void *p); /* the regions after the first */
 
@@ -84,6 +84,21 @@ HAKMEM_INLINE hakmem_chunk_t *arena_chunk_of(const void *p) {
 
 HAKMEM_INLINE uint32_t arena_slot_of(const void *p) {
     return (uint32_t)(((uintptr_t)p >> SLOT_SHIFT) & (CHUNK_SLOTS - 1));
+}
+
+/* The number of the slot times the size of its info, by one shift of the address. */
+HAKMEM_INLINE size_t arena_info_offset(const void *p) {
+    return ((uintptr_t)p >> (SLOT_SHIFT - 4)) & ((CHUNK_SLOTS - 1) * sizeof(hakmem_slot_info_t));
+}
+
+HAKMEM_INLINE hakmem_slot_info_t *arena_info_of(const void *p) {
+    return (hakmem_slot_info_t *)(void *)((char *)arena_chunk_of(p)->info + arena_info_offset(p));
+}
+
+/* The page that begins in the slot. */
+HAKMEM_INLINE hakmem_tiny_page_t *arena_page_of(const void *p) {
+    enum { INFOS = sizeof(hakmem_tiny_page_t) / sizeof(hakmem_slot_info_t) }; /* that a page is as large as */
+    return (hakmem_tiny_page_t *)(void *)((char *)arena_chunk_of(p)->pages + arena_info_offset(p) * INFOS);
 }
 
 HAKMEM_INLINE char *arena_slot_start(hakmem_chunk_t *chunk, uint32_t slot) {
@@ -129,9 +144,8 @@ HAKMEM_INLINE void owner_store_all(hakmem_slot_info_t *info, uintptr_t owner) {
 
 /* The page that `p`, a block of a small or medium page, belongs to (spec name). */
 HAKMEM_INLINE hakmem_tiny_page_t *hakmem_tiny_ptr_to_page(const void *p) {
-    hakmem_chunk_t *chunk = arena_chunk_of(p);
     /* Relaxed: constant while the page is in use. */
-    return &chunk->pages[atomic_load_explicit(&chunk->info[arena_slot_of(p)].first, memory_order_relaxed)];
+    return &arena_chunk_of(p)->pages[atomic_load_explicit(&arena_info_of(p)->first, memory_order_relaxed)];
 }
 
 /* Chunk table: every chunk ever made, in order. Entries are never removed. */

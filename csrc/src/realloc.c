@@ -20,7 +20,7 @@ static kind_t kind_of(const void *p) {
     if (!arena_contains_fast(p) && !hakmem_arena_contains_slow(p)) {
         return KIND_HUGE;
     }
-    return owner_load(&arena_chunk_of(p)->info[arena_slot_of(p)]) == OWNER_LARGE ? KIND_RUN : KIND_PAGE;
+    return owner_load(arena_info_of(p)) == OWNER_LARGE ? KIND_RUN : KIND_PAGE;
 }
 
 /* Resizes a block that is no page's, where it is or by moving its mapping. Null: copy it. `align` is the block's. */
