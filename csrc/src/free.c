@@ -5,9 +5,8 @@
 
 /* What a counting build and one for a memory checker want to know of every free; of large blocks large.c tells them. */
 HAKMEM_INLINE void note_free(void *p) {
-    hakmem_slot_info_t *info = arena_info_of(p);
-    if ((STATS || MEMCHECK) && slot_class(info) < CLASS_COUNT) {
-        size_t bytes = size_class_bytes(slot_class(info));
+    if ((STATS || MEMCHECK) && slot_class(arena_info_of(p)) < CLASS_COUNT) {
+        size_t bytes = size_class_bytes(slot_class(arena_info_of(p)));
         stat_live(-(int64_t)bytes);
         memcheck_freed(p, bytes);
     }
@@ -72,13 +71,15 @@ void hakmem_free(void *p) {
         return;
     }
     note_free(p);
-    uint32_t size_class = slot_class(arena_info_of(p));
-    if (BLOCK_CACHE && hakmem_likely(size_class < HAKMEM_CACHE_CLASSES)) {
-        free_cached(p, size_class);
-    } else if (BLOCK_CACHE) {
-        free_past_cache(p);
-    } else {
+    if (!BLOCK_CACHE) {
         hakmem_tiny_free(p);
+        return;
+    }
+    uint32_t size_class = slot_class(arena_info_of(p));
+    if (hakmem_likely(size_class < HAKMEM_CACHE_CLASSES)) {
+        free_cached(p, size_class);
+    } else {
+        free_past_cache(p);
     }
 }
 
