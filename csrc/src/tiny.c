@@ -34,7 +34,7 @@ static void *generic_on(hakmem_tiny_heap_t *heap, size_t size) {
     return page == NULL ? NULL : page_pop(page);
 }
 
-HAKMEM_NOINLINE void *hakmem_tiny_malloc_collect(hakmem_tiny_heap_t *heap, hakmem_tiny_page_t *page, size_t size) {
+HAKMEM_NOINLINE void *hakmem_tiny_malloc_collect(size_t size, hakmem_tiny_page_t *page, hakmem_tiny_heap_t *heap) {
     if (DUAL_LISTS && page->local_free != NULL) { /* the empty page has none */
         hakmem_tiny_collect_frees(page);
         stat_add(HAKMEM_COUNT_DIRECT_HITS, size <= 1024);

@@ -9,8 +9,8 @@
 void *hakmem_tiny_malloc_generic(hakmem_tiny_heap_t *heap, size_t size);
 
 /* Between the two: `page` has nothing on `free`. If its owner freed into it, that is collected and serves; else the generic
- * path does. */
-void *hakmem_tiny_malloc_collect(hakmem_tiny_heap_t *heap, hakmem_tiny_page_t *page, size_t size);
+ * path does. The size comes first, as in the entry points, so that it stays in its register on the way here. */
+void *hakmem_tiny_malloc_collect(size_t size, hakmem_tiny_page_t *page, hakmem_tiny_heap_t *heap);
 
 /* The page to allocate `size` bytes from; the empty page where there is none. */
 HAKMEM_INLINE hakmem_tiny_page_t *tiny_page_for(hakmem_tiny_heap_t *heap, size_t size) {
@@ -33,7 +33,7 @@ HAKMEM_INLINE void *hakmem_tiny_malloc_direct(hakmem_tiny_heap_t *heap, size_t s
         stat_add(HAKMEM_COUNT_DIRECT_HITS, size <= 1024);
         return block;
     }
-    return hakmem_tiny_malloc_collect(heap, page, size);
+    return hakmem_tiny_malloc_collect(size, page, heap);
 }
 
 /* As hakmem_tiny_malloc_direct where the cache had none. */
