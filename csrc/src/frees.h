@@ -39,7 +39,8 @@ void hakmem_flush_half(hakmem_tiny_heap_t *heap);
 /* Whether a free into an own page must look further: the block was the last one in use, or a flag is set. */
 HAKMEM_INLINE bool tiny_wants_attention(const hakmem_tiny_page_t *page, uint32_t left) {
     if (BRANCH_HINTS) {
-        return hakmem_unlikely(left == 0) || hakmem_unlikely(page->flags.combined != 0);
+        return hakmem_unlikely(left <=
+                               page->flags.combined); /* one comparison: any flag is more than a page has blocks */
     }
     return left == 0 || page->flags.is_full || page->flags.has_remote_frees || page->flags.is_retired;
 }

@@ -12,11 +12,12 @@
 
 /* What keeps a free from the shortest path; all written and read by the owner alone. */
 typedef union {
-    uint8_t combined; /* 0: the shortest path applies (spec: phase 3) */
+    uint32_t combined; /* 0: the shortest path applies (spec: phase 3); else more than a page has blocks */
     struct {
-        uint8_t is_full : 1;          /* parked: no block left, in no queue */
-        uint8_t has_remote_frees : 1; /* a pusher gave notice and its blocks are not collected yet */
-        uint8_t is_retired : 1;       /* was empty when last looked at; kept in its queue for a while */
+        uint32_t : 16;
+        uint32_t is_full : 1;          /* parked: no block left, in no queue */
+        uint32_t has_remote_frees : 1; /* a pusher gave notice and its blocks are not collected yet */
+        uint32_t is_retired : 1;       /* was empty when last looked at; kept in its queue for a while */
     };
 } hakmem_page_flags_t;
 

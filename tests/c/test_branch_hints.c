@@ -33,14 +33,16 @@ static void test_pairs(void) {
     CHECK_EQ(stats.live_blocks, 0);
 }
 
-/* `combined` is zero exactly if no flag is set, and either form of the test asks for attention then. */
+/* `combined` is zero exactly if no flag is set, and either form of the test asks for attention then, however many blocks are
+ * left. */
 static void test_combined(void) {
-    CHECK_EQ(sizeof(hakmem_page_flags_t), 1);
+    enum { MOST_LEFT = SLOT_BYTES / CLASS_STEP };
     hakmem_tiny_page_t page = hakmem_empty_page;
     CHECK_EQ(page.flags.combined, 0);
     CHECK(!tiny_wants_attention(&page, 1));
+    CHECK(!tiny_wants_attention(&page, MOST_LEFT));
     CHECK(tiny_wants_attention(&page, 0)); /* the last block, whatever the flags */
-    uint8_t seen = 0;
+    uint32_t seen = 0;
     for (int flag = 0; flag < 3; flag++) {
         page.flags.combined = 0;
         page.flags.is_full = flag == 0;
@@ -49,7 +51,9 @@ static void test_combined(void) {
         CHECK(page.flags.combined != 0);
         CHECK((page.flags.combined & seen) == 0);
         seen |= page.flags.combined;
+        CHECK(tiny_wants_attention(&page, 0));
         CHECK(tiny_wants_attention(&page, 1));
+        CHECK(tiny_wants_attention(&page, MOST_LEFT));
     }
 }
 
