@@ -7,7 +7,7 @@ use crate::ffi;
 #[cfg(not(miri))]
 use crate::layout::{class_of, route, same_class, Route};
 #[cfg(hakmem_rust_fast_path)]
-use crate::layout::{table_class_of, TABLE_MAX};
+use crate::layout::{rounded, table_class};
 
 /// The allocator, to be used as `#[global_allocator]`. It has no state of its own: every value is the same allocator.
 ///
@@ -40,21 +40,21 @@ const fn bin_class_of(rounded: usize) -> u32 {
 
 #[cfg(not(miri))]
 // SAFETY:
-// - Blocks are at least as large and as aligned as the layout asks: `route` keeps the size, rounded up to a multiple of the
-//   alignment, and the core promises that alignment (csrc/src/size_class.h; checked by the shadow-model test).
+// - Blocks are at least as large and as aligned as the layout asks: `route` keeps the size, rounded up to an alignment that is
+//   more than every class has, and the core promises that alignment (csrc/src/size_class.h; checked by the shadow-model test).
 // - No method unwinds: the C core aborts or returns.
 // - Layouts given back are the ones that were asked for, by `GlobalAlloc`'s contract, so that the route of a free is the
 //   route of its allocation.
 unsafe impl GlobalAlloc for Hakmem {
     #[inline]
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        #[cfg(hakmem_rust_fast_path)]
+        if let Some(class) = table_class(layout) {
+            // SAFETY: a class of the table has a bin; C takes what is left as below.
+            return unsafe { crate::fast::pop(class).unwrap_or_else(|| crate::fast::alloc_in_c(rounded(layout))) };
+        }
         match route(layout) {
-            #[cfg(hakmem_rust_fast_path)]
-            Route::Tiny(rounded) if rounded <= TABLE_MAX => {
-                // SAFETY: a class of the table has a bin; C takes what is left as below.
-                unsafe { crate::fast::pop(table_class_of(rounded)).unwrap_or_else(|| crate::fast::alloc_in_c(rounded)) }
-            }
-            // SAFETY: `rounded` is at most MEDIUM_MAX and a multiple of the alignment.
+            // SAFETY: `rounded` is at most MEDIUM_MAX, and a multiple of any alignment above 8.
             Route::Tiny(rounded) | Route::Medium(rounded) => unsafe { ffi::hakmem_alloc_page_block(rounded).cast() },
             // SAFETY: a layout's alignment is a power of two.
             Route::Large => unsafe { ffi::hakmem_alloc_aligned(layout.size(), layout.align()).cast() },
@@ -63,17 +63,17 @@ unsafe impl GlobalAlloc for Hakmem {
 
     #[inline]
     unsafe fn dealloc(&self, ptr: *mut u8, layout: Layout) {
-        match route(layout) {
-            #[cfg(hakmem_rust_fast_path)]
-            Route::Tiny(rounded) if rounded <= TABLE_MAX => {
-                let class = table_class_of(rounded);
-                // SAFETY: a class of the table has a bin; C takes what is left as below.
-                unsafe {
-                    if !crate::fast::push(ptr, class) {
-                        ffi::hakmem_free_tiny(ptr.cast(), class as u32);
-                    }
+        #[cfg(hakmem_rust_fast_path)]
+        if let Some(class) = table_class(layout) {
+            // SAFETY: a class of the table has a bin; C takes what is left as below.
+            unsafe {
+                if !crate::fast::push(ptr, class) {
+                    ffi::hakmem_free_tiny(ptr.cast(), class as u32);
                 }
             }
+            return;
+        }
+        match route(layout) {
             // SAFETY: the block came from `alloc` with this layout, so from a one-slot page of this class.
             Route::Tiny(rounded) => unsafe { ffi::hakmem_free_tiny(ptr.cast(), bin_class_of(rounded)) },
             // SAFETY: the block came from hakmem.

@@ -10,8 +10,9 @@ pub(crate) const MEDIUM_MAX: usize = 65536;
 /// Number of size classes that pages serve.
 pub(crate) const CLASS_COUNT: usize = 88;
 
+const CLASS_STEP: usize = 8;
 const LINEAR_MAX: usize = 128;
-const LINEAR: usize = LINEAR_MAX / 8;
+const LINEAR: usize = LINEAR_MAX / CLASS_STEP;
 
 #[cfg(not(miri))]
 const _: () = {
@@ -20,10 +21,10 @@ const _: () = {
     assert!(CLASS_COUNT == crate::ffi::HAKMEM_CLASS_COUNT as usize);
 };
 
-/// How a block is served.
+/// How a block is served. The size decides the class: rounded up to an alignment above the classes' step, else as it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Route {
-    /// From a one-slot page: the size, rounded up to the alignment, decides the class.
+    /// From a one-slot page.
     Tiny(usize),
     /// From an eight-slot page, likewise.
     Medium(usize),
@@ -31,12 +32,20 @@ pub(crate) enum Route {
     Large,
 }
 
-/// The route of a layout. A size of zero counts as one byte.
+/// The size whose class serves a layout. Zero counts as one byte.
 #[inline(always)]
-pub(crate) const fn route(layout: Layout) -> Route {
+pub(crate) const fn rounded(layout: Layout) -> usize {
+    if layout.align() <= CLASS_STEP {
+        return layout.size(); // every class is a multiple of that
+    }
     // A layout's size, rounded up to its alignment, does not overflow; zero would become zero and lose the alignment.
     let size = if layout.size() == 0 { 1 } else { layout.size() };
-    let rounded = (size + layout.align() - 1) & !(layout.align() - 1);
+    (size + layout.align() - 1) & !(layout.align() - 1)
+}
+
+#[inline(always)]
+pub(crate) const fn route(layout: Layout) -> Route {
+    let rounded = rounded(layout);
     if rounded <= TINY_MAX {
         Route::Tiny(rounded)
     } else if rounded <= MEDIUM_MAX {
@@ -48,32 +57,36 @@ pub(crate) const fn route(layout: Layout) -> Route {
 
 /// Sizes up to here find their class in a table of bytes: three instructions where the arithmetic takes a dozen.
 #[cfg_attr(not(hakmem_rust_fast_path), allow(dead_code))] // fast.rs is the user
-pub(crate) const TABLE_MAX: usize = 1024;
+const TABLE_MAX: usize = 1024;
 
 /// A constant, not a static: an index that is a constant folds, also in other crates.
 #[cfg_attr(not(hakmem_rust_fast_path), allow(dead_code))]
-const CLASS_BY_WORDS: [u8; TABLE_MAX / 8] = {
-    let mut table = [0; TABLE_MAX / 8];
+const CLASS_BY_WORDS: [u8; TABLE_MAX / CLASS_STEP + 1] = {
+    let mut table = [0; TABLE_MAX / CLASS_STEP + 1];
     let mut i = 0;
     while i < table.len() {
-        table[i] = class_of((i + 1) * 8) as u8;
+        table[i] = class_of(i * CLASS_STEP) as u8;
         i += 1;
     }
     table
 };
 
-/// The class of a rounded size from 1 to [`TABLE_MAX`]; any number otherwise.
+/// The class of a layout, if the table knows it.
 #[cfg_attr(not(hakmem_rust_fast_path), allow(dead_code))]
 #[inline(always)]
-pub(crate) const fn table_class_of(size: usize) -> usize {
-    CLASS_BY_WORDS[(size.wrapping_sub(1) / 8) % CLASS_BY_WORDS.len()] as usize
+pub(crate) const fn table_class(layout: Layout) -> Option<usize> {
+    let size = rounded(layout);
+    if size > TABLE_MAX {
+        return None;
+    }
+    Some(CLASS_BY_WORDS[(size + CLASS_STEP - 1) >> CLASS_STEP.ilog2()] as usize)
 }
 
-/// The class of a rounded size from 1 to [`MEDIUM_MAX`].
+/// The class of a size up to [`MEDIUM_MAX`]; 0 counts as 1.
 #[inline]
 pub(crate) const fn class_of(size: usize) -> usize {
     if size <= LINEAR_MAX {
-        return (size - 1) / 8;
+        return size.saturating_sub(1) / CLASS_STEP;
     }
     let last = size - 1;
     let top = last.ilog2() as usize;
@@ -109,9 +122,12 @@ mod tests {
 
     #[test]
     fn the_table_says_what_the_arithmetic_says() {
-        for size in 1..=TABLE_MAX {
-            assert_eq!(table_class_of(size), class_of(size), "{size}");
+        for size in 0..=TABLE_MAX {
+            assert_eq!(table_class(layout(size, 1)), Some(class_of(size)), "{size}");
         }
+        assert_eq!(table_class(layout(TABLE_MAX + 1, 1)), None);
+        assert_eq!(table_class(layout(1, 2 * TABLE_MAX)), None);
+        assert_eq!(table_class(layout(0, TABLE_MAX)), Some(class_of(TABLE_MAX)));
     }
 
     #[test]
@@ -178,7 +194,7 @@ mod tests {
     #[cfg_attr(miri, ignore = "crosses the FFI")]
     #[cfg(not(miri))]
     fn the_core_agrees_on_every_size() {
-        for size in 1..=MEDIUM_MAX {
+        for size in 0..=MEDIUM_MAX {
             // SAFETY: pure functions of their argument.
             unsafe {
                 assert_eq!(class_of(size), crate::ffi::hakmem_class_of(size) as usize, "{size}");

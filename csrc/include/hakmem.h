@@ -68,8 +68,8 @@ size_t hakmem_usable_size(const void *p);
 
 /* Sized interface, for callers that know size and alignment at every call (Rust) ----------------------------------- */
 
-/* `size` is a multiple of the alignment wanted, in steps of 8 B, at most HAKMEM_MEDIUM_MAX, and the block is aligned to the
- * largest power of two that divides it. The `_zeroed` form clears the block. */
+/* `size` is at most HAKMEM_MEDIUM_MAX, and a multiple of the alignment wanted where that is above 8: the block is aligned to
+ * 8 B, and to the largest power of two that divides the size. The `_zeroed` form clears the block. */
 void *hakmem_alloc_page_block(size_t size);
 void *hakmem_alloc_page_block_zeroed(size_t size);
 
