@@ -386,10 +386,25 @@ void hakmem_heap_abandon_all(hakmem_tiny_heap_t *heap) {
 
 /* Finding a page --------------------------------------------------------------------------------------------------- */
 
+/* Moves a page to the end of its queue if it should give way. One to which nothing comes back while the others have their turns
+ * does so once: it is parked the next time. */
+static bool give_way(hakmem_tiny_heap_t *heap, hakmem_tiny_page_t *page) {
+    if (page_has_free(page) || !heap_page_gives_way(page) || (page->gave_way && page_gathered(page) == 0)) {
+        return false;
+    }
+    page->gave_way = page_gathered(page) == 0;
+    queue_remove(heap, page);
+    queue_push_back(heap, page);
+    return true;
+}
+
 /* The first page of the queue, once it is one that has a free block; those that have none are parked on the way. */
 static hakmem_tiny_page_t *first_with_free(hakmem_tiny_heap_t *heap, uint32_t size_class) {
     hakmem_tiny_page_t *page;
     while ((page = heap->size_classes[size_class].first) != NULL) {
+        if (give_way(heap, page)) {
+            continue;
+        }
         hakmem_tiny_collect_frees(page);
         if (page_has_free(page)) {
             return page;

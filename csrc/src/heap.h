@@ -91,6 +91,13 @@ hakmem_tiny_page_t *hakmem_heap_find_page(hakmem_tiny_heap_t *heap, uint32_t siz
  * only. */
 hakmem_tiny_page_t *hakmem_heap_search(hakmem_tiny_heap_t *heap, hakmem_tiny_page_t *page);
 
+/* Whether a page whose `free` is used up should let the next one in its queue have its turn: that has gathered more, in a longer
+ * wait. What is collected too early serves too few allocations. */
+HAKMEM_INLINE bool heap_page_gives_way(const hakmem_tiny_page_t *page) {
+    return DUAL_LISTS && page->next != NULL && page->capacity == page->reserved &&
+           page_gathered(page->next) > 2 * page_gathered(page);
+}
+
 /* The owner found a page of its own empty: keeps it for a while if it is its queue's only one, else gives it up (spec
  * name). The page is in its queue. */
 void hakmem_tiny_page_retire(hakmem_tiny_page_t *page);

@@ -23,6 +23,7 @@ void hakmem_page_init(hakmem_tiny_page_t *page, uint32_t size_class, char *start
     page->slot_is_zero = zero;
     page->free_is_zero = false;
     page->size_class = (uint8_t)size_class;
+    page->gave_way = false;
     atomic_store_explicit(&page->block_size, (uint32_t)size, memory_order_relaxed);
     page->capacity = 0;
     page->reserved = (uint16_t)(bytes / size);

@@ -33,6 +33,7 @@ typedef struct hakmem_tiny_page_s {
     bool slot_is_zero; /* memory beyond `capacity` is as the system gave it */
     bool free_is_zero; /* the blocks on `free` are zero but for their first word */
     uint8_t size_class;
+    bool gave_way;                              /* nothing had come back when its turn came last */
     _Atomic uint32_t block_size;                /* bytes */
     uint32_t inverse;                           /* of block_size, in a way; see page_is_block_offset */
     uint32_t capacity;                          /* blocks made so far; the memory behind them is untouched */
@@ -94,6 +95,11 @@ HAKMEM_INLINE bool page_has_free(const hakmem_tiny_page_t *page) {
         return page->free != NULL;
     }
     return remote_count(atomic_load_explicit(&page->thread_free, memory_order_relaxed)) != 0;
+}
+
+/* Owner only, with dual lists: how many blocks a page whose `free` is used up has on local_free. */
+HAKMEM_INLINE uint32_t page_gathered(const hakmem_tiny_page_t *page) {
+    return page->capacity - page_used(page);
 }
 
 /* Owner only: whether the program holds no block of it, given what thread_free says now. */

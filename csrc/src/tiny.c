@@ -35,7 +35,7 @@ static void *generic_on(hakmem_tiny_heap_t *heap, size_t size) {
 }
 
 HAKMEM_NOINLINE void *hakmem_tiny_malloc_collect(size_t size, hakmem_tiny_page_t *page, hakmem_tiny_heap_t *heap) {
-    if (DUAL_LISTS && page->local_free != NULL) { /* the empty page has none */
+    if (DUAL_LISTS && page->local_free != NULL && !heap_page_gives_way(page)) { /* the empty page has none */
         hakmem_tiny_collect_frees(page);
         stat_add(HAKMEM_COUNT_DIRECT_HITS, size <= 1024);
         return page_pop(page);
