@@ -389,13 +389,14 @@ void hakmem_heap_abandon_all(hakmem_tiny_heap_t *heap) {
 /* Moves a page to the end of its queue if it should give way. One to which nothing comes back while the others have their turns
  * does so once: it is parked the next time. */
 static bool give_way(hakmem_tiny_heap_t *heap, hakmem_tiny_page_t *page) {
-    if (page_has_free(page) || !heap_page_gives_way(page) || (page->gave_way && page_gathered(page) == 0)) {
-        return false;
+    bool nothing = page_gathered(page) == 0;
+    bool gives = !page_has_free(page) && heap_page_gives_way(page) && !(nothing && page->gave_way);
+    page->gave_way = gives && nothing;
+    if (gives) {
+        queue_remove(heap, page);
+        queue_push_back(heap, page);
     }
-    page->gave_way = page_gathered(page) == 0;
-    queue_remove(heap, page);
-    queue_push_back(heap, page);
-    return true;
+    return gives;
 }
 
 /* The first page of the queue, once it is one that has a free block; those that have none are parked on the way. */

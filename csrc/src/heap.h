@@ -91,10 +91,10 @@ hakmem_tiny_page_t *hakmem_heap_find_page(hakmem_tiny_heap_t *heap, uint32_t siz
  * only. */
 hakmem_tiny_page_t *hakmem_heap_search(hakmem_tiny_heap_t *heap, hakmem_tiny_page_t *page);
 
-/* Whether a page whose `free` is used up should let the next one in its queue have its turn: that has gathered more, in a longer
+/* Whether a page that is used up should let the next one in its queue have its turn: that has gathered more, in a longer
  * wait. What is collected too early serves too few allocations. */
 HAKMEM_INLINE bool heap_page_gives_way(const hakmem_tiny_page_t *page) {
-    return DUAL_LISTS && page->next != NULL && page->capacity == page->reserved &&
+    return page->next != NULL && page->capacity == page->reserved &&
            page_gathered(page->next) > 2 * page_gathered(page);
 }
 

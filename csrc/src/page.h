@@ -89,17 +89,21 @@ bool hakmem_page_extend(hakmem_tiny_page_t *page);
  * Owner only. Aborts if the list is longer than what was handed out. */
 void hakmem_tiny_collect_frees(hakmem_tiny_page_t *page);
 
+/* Owner only: how many blocks the next look at the page brings; with dual lists those of its owner, and if `free` is used up. */
+HAKMEM_INLINE uint32_t page_gathered(const hakmem_tiny_page_t *page) {
+    if (DUAL_LISTS) {
+        return page->capacity - page_used(page);
+    }
+    /* Relaxed: a count, by which nothing is read. */
+    return remote_count(atomic_load_explicit(&page->thread_free, memory_order_relaxed));
+}
+
 /* Owner only: whether a malloc would find a block without extending. */
 HAKMEM_INLINE bool page_has_free(const hakmem_tiny_page_t *page) {
     if (DUAL_LISTS) {
         return page->free != NULL;
     }
-    return remote_count(atomic_load_explicit(&page->thread_free, memory_order_relaxed)) != 0;
-}
-
-/* Owner only, with dual lists: how many blocks a page whose `free` is used up has on local_free. */
-HAKMEM_INLINE uint32_t page_gathered(const hakmem_tiny_page_t *page) {
-    return page->capacity - page_used(page);
+    return page_gathered(page) != 0;
 }
 
 /* Owner only: whether the program holds no block of it, given what thread_free says now. */

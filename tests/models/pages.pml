@@ -20,7 +20,7 @@
  * site: csrc/src/notice.c hakmem_give_notice load relaxed
  * site: csrc/src/notice.c hakmem_give_notice load acquire
  * site: csrc/src/notice.c hakmem_give_notice compare_exchange_weak release/acquire
- * site: csrc/src/page.h page_has_free load relaxed
+ * site: csrc/src/page.h page_gathered load relaxed
  *
  * short: -DOPS=4 -DFREES=3
  * full: -DOPS=5 -DFREES=4
