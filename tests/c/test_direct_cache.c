@@ -115,7 +115,7 @@ static void test_moves(void) {
     CHECK_PTR(queue->first, c);
     CHECK_PTR(queue->last, a);
     check_all(heap);
-    blocks[0] = hakmem_malloc(SIZE); /* c is parked now, a is first */
+    blocks[0] = hakmem_malloc(SIZE); /* c has nothing and gives way: a is first */
     CHECK_PTR(queue->first, DIRECT_CACHE ? a : queue->first);
     check_all(heap);
     void *from_b[] = {blocks[65536 / SIZE], NULL};

@@ -169,6 +169,78 @@ static void test_remote_is_found(void) {
     CHECK(hakmem_thread_heap->size_classes[size_class_of(SIZE)].first == NULL);
 }
 
+enum { TURN_SIZE = 1024, TURN_FIT = SLOT_BYTES / TURN_SIZE };
+
+/* Fills a page of its own. */
+static hakmem_tiny_page_t *fill_page(void **blocks) {
+    for (int i = 0; i < TURN_FIT; i++) {
+        blocks[i] = hakmem_malloc(TURN_SIZE);
+        CHECK_PTR(hakmem_tiny_ptr_to_page(blocks[i]), hakmem_tiny_ptr_to_page(blocks[0]));
+    }
+    return hakmem_tiny_ptr_to_page(blocks[0]);
+}
+
+static void *take_from(hakmem_tiny_page_t *page) {
+    void *p = hakmem_malloc(TURN_SIZE);
+    CHECK_PTR(hakmem_tiny_ptr_to_page(p), page);
+    return p;
+}
+
+/* A page that is used up lets the next one have its turn, which has gathered three blocks, unless it has about as many. */
+static void test_turns(uint32_t had) {
+    void *of_a[TURN_FIT], *of_b[TURN_FIT];
+    hakmem_tiny_page_t *a = fill_page(of_a), *b = fill_page(of_b);
+    CHECK(a != b && a->flags.is_full);
+    for (int i = 0; i < 3; i++) {
+        hakmem_free(of_a[i]); /* taken back, behind b */
+    }
+    for (uint32_t i = 0; i < had; i++) {
+        hakmem_free(of_b[i]);
+    }
+    bool stays = DUAL_LISTS ? had * 2 >= 3 : had > 0; /* one list: not used up yet */
+    for (uint32_t i = 0; stays && i < had; i++) {
+        of_b[i] = take_from(b);
+    }
+    for (int i = 0; i < 3; i++) {
+        of_a[i] = take_from(a);
+        CHECK(!b->flags.is_full);
+    }
+    for (uint32_t i = 0; !stays && i < had; i++) {
+        of_b[i] = take_from(b);
+        CHECK(!a->flags.is_full);
+    }
+    void *of_c = hakmem_malloc(TURN_SIZE);
+    CHECK(hakmem_tiny_ptr_to_page(of_c) != a && hakmem_tiny_ptr_to_page(of_c) != b);
+    CHECK(a->flags.is_full && b->flags.is_full); /* neither had anything left */
+    hakmem_free(of_c);
+    for (int i = 0; i < TURN_FIT; i++) {
+        hakmem_free(of_a[i]);
+        hakmem_free(of_b[i]);
+    }
+    hakmem_purge();
+}
+
+/* A page to which nothing comes back gives way once, and is parked when its turn comes again. */
+static void test_turn_without_frees(void) {
+    void *of_a[TURN_FIT], *of_b[TURN_FIT], *of_c[TURN_FIT];
+    hakmem_tiny_page_t *a = fill_page(of_a), *b = fill_page(of_b), *c = fill_page(of_c);
+    hakmem_free(of_a[0]);
+    hakmem_free(of_b[0]);
+    of_a[0] = take_from(a); /* c gives way: the queue is a, b, c */
+    CHECK(!c->flags.is_full);
+    of_b[0] = take_from(b); /* a gives way: b, c, a */
+    CHECK(!a->flags.is_full);
+    hakmem_free(of_a[0]);
+    of_a[0] = take_from(a); /* b has nothing, and c no more to take over with; c has nothing for the second time */
+    CHECK(b->flags.is_full && c->flags.is_full && !a->flags.is_full);
+    for (int i = 0; i < TURN_FIT; i++) {
+        hakmem_free(of_a[i]);
+        hakmem_free(of_b[i]);
+        hakmem_free(of_c[i]);
+    }
+    hakmem_purge();
+}
+
 static void test_random(void) {
     enum { SIZE = 400, SLOTS = 100 };
     void *blocks[SLOTS] = {0}, *leaving[17];
@@ -212,6 +284,12 @@ int main(void) {
     test_local();
     test_remote();
     test_remote_is_found();
+    for (uint32_t had = 0; had < 3; had++) {
+        test_turns(had);
+    }
+    if (DIRECT_CACHE || DUAL_LISTS) { /* else a search moves the pages */
+        test_turn_without_frees();
+    }
     test_random();
     hakmem_stats_t stats;
     hakmem_stats_get(&stats);
