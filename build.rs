@@ -23,6 +23,7 @@ const SOURCES: &[&str] = &[
     "large.c",
     "lock.c",
     "malloc.c",
+    "mapping.c",
     "memcheck.c",
     "meta.c",
     "notice.c",

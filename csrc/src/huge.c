@@ -13,8 +13,7 @@
 /* A mapping, in its bucket's chain or in the list of unused nodes. Everything below is under the huge lock. */
 typedef struct node_s {
     struct node_s *next;
-    void *start;
-    size_t bytes;
+    hakmem_mapping_t mapping;
     bool probe; /* fresh and in small pages: which of them were touched can be told when it is freed */
 } node_t;
 
@@ -22,7 +21,8 @@ enum {
     BUCKETS =
         1024, /* a program has few such blocks; with 100,000 of them a chain of 100 is still less than a system call */
     NODES_AT_ONCE = 64,
-    FREED_KEPT = 16, /* addresses by which a second free is told from a wild pointer */
+    FREED_KEPT = 16,   /* addresses by which a second free is told from a wild pointer */
+    MOST_SEAMS = 4096, /* each is one of the 65,530 mappings that Linux gives a process */
     PROBED_PAGES = 16,
     PROBE_EVERY =
         8, /* fresh mappings, when the others ask for huge pages: so that a change of the program is noticed */
@@ -33,6 +33,7 @@ static node_t *unused_nodes;
 static uint32_t nodes_made;
 static const void *freed[FREED_KEPT];
 static uint32_t freed_next;
+static uint32_t seams; /* of all blocks in the table */
 
 /* Relaxed: figures. */
 static _Atomic uint64_t live_blocks;
@@ -76,7 +77,8 @@ static void put_node(node_t *node) {
 }
 
 static void insert(node_t *node) {
-    node_t **bucket = bucket_of(node->start);
+    seams += (uint32_t)__builtin_popcountll(node->mapping.seams);
+    node_t **bucket = bucket_of(node->mapping.start);
     node->next = *bucket;
     *bucket = node;
 }
@@ -85,8 +87,9 @@ static void insert(node_t *node) {
 static node_t *remove_node(const void *p) {
     for (node_t **link = bucket_of(p); *link != NULL; link = &(*link)->next) {
         node_t *node = *link;
-        if (node->start == p) {
+        if (node->mapping.start == p) {
             *link = node->next;
+            seams -= (uint32_t)__builtin_popcountll(node->mapping.seams);
             return node;
         }
     }
@@ -149,20 +152,6 @@ static size_t mapping_bytes(size_t size) {
     return size > (size_t)PTRDIFF_MAX - page ? 0 : align_up(max_size(size, 1), page);
 }
 
-/* Whether a fresh mapping is to get huge pages. Under the lock. */
-static bool wants_huge_pages(size_t bytes) {
-    /* Of about that size: blocks that are much larger may well be of another kind. */
-    return bytes >= HUGE_PAGES_FROM && bytes / 4 <= dense_bytes && ++huge_page_turn % PROBE_EVERY != 0;
-}
-
-static void *map_in_huge_pages(size_t bytes, size_t align) {
-    void *p = hakmem_os_map(bytes, max_size(align, HUGE_PAGE));
-    if (p != NULL) {
-        hakmem_os_prefer_huge_pages(p, bytes);
-    }
-    return p;
-}
-
 /* Whether all pages of a sample are resident. */
 static bool is_dense(const char *start, size_t bytes) {
     for (size_t i = 0; i < PROBED_PAGES; i++) {
@@ -173,6 +162,71 @@ static bool is_dense(const char *start, size_t bytes) {
     return true;
 }
 
+/* Whether blocks of about that size are filled: much larger ones may well be of another kind. Under the lock. */
+static bool is_filled(size_t bytes) {
+    return bytes / 4 <= dense_bytes;
+}
+
+static void *map_in_huge_pages(size_t bytes, size_t align) {
+    void *p = hakmem_os_map(bytes, max_size(align, HUGE_PAGE));
+    if (p != NULL) {
+        hakmem_os_prefer_huge_pages(p, bytes);
+    }
+    return p;
+}
+
+/* Makes one mapping of pieces that have waited; what they lack is fresh. */
+static bool join(hakmem_mapping_t pieces[], uint32_t pieces_count, size_t bytes, bool huge_pages,
+                 hakmem_mapping_t *joined) {
+    size_t have = 0;
+    for (uint32_t i = 0; i < pieces_count; i++) {
+        have += pieces[i].bytes;
+    }
+    size_t all = max_size(bytes, have);
+    char *start = hakmem_os_map(all, HUGE_PAGE);
+    if (start == NULL) {
+        for (uint32_t i = 0; i < pieces_count; i++) {
+            hakmem_os_unmap(pieces[i].start, pieces[i].bytes);
+        }
+        return false;
+    }
+    if (huge_pages && have < all) {
+        hakmem_os_prefer_huge_pages(start + have, all - have);
+    }
+    return hakmem_mapping_join(pieces, pieces_count, start, all, joined);
+}
+
+/* A mapping of at least `bytes` from what waits, as far as that goes; false: nothing does, or the system refused. */
+static bool map_again(size_t bytes, hakmem_mapping_t *mapping) {
+    hakmem_mapping_t pieces[IDLE_PIECES];
+    hakmem_lock(HAKMEM_LOCK_HUGE);
+    uint32_t pieces_count = hakmem_idle_take(bytes, bytes <= MAPPING_JOINED_MAX && seams < MOST_SEAMS, pieces);
+    bool fits = pieces_count == 1 && pieces[0].bytes >= bytes;
+    bool huge_pages = pieces_count != 0 && !fits && is_filled(bytes);
+    hakmem_unlock(HAKMEM_LOCK_HUGE);
+    for (uint32_t i = 0; i < pieces_count; i++) {
+        memcheck_open(pieces[i].start, pieces[i].bytes);
+    }
+    if (fits) {
+        *mapping = pieces[0];
+    }
+    return fits || (pieces_count != 0 && join(pieces, pieces_count, bytes, huge_pages, mapping));
+}
+
+static void map_fresh(size_t bytes, size_t align, node_t *node) {
+    hakmem_lock(HAKMEM_LOCK_HUGE);
+    bool huge_pages = bytes >= HUGE_PAGES_FROM && is_filled(bytes) && ++huge_page_turn % PROBE_EVERY != 0;
+    hakmem_unlock(HAKMEM_LOCK_HUGE);
+    void *fresh = huge_pages ? map_in_huge_pages(bytes, align) : hakmem_os_map(bytes, align);
+    if (fresh == NULL) {
+        hakmem_idle_tick(0, true);
+        huge_pages = false;
+        fresh = hakmem_os_map(bytes, align);
+    }
+    node->mapping = (hakmem_mapping_t){fresh, bytes, 0};
+    node->probe = bytes >= HUGE_PAGES_FROM && !huge_pages;
+}
+
 void *hakmem_huge_malloc(size_t size, size_t align, bool *zero) {
     size_t bytes = mapping_bytes(size);
     if (bytes == 0 || align > (size_t)PTRDIFF_MAX / 2) {
@@ -180,49 +234,30 @@ void *hakmem_huge_malloc(size_t size, size_t align, bool *zero) {
     }
     hakmem_lock(HAKMEM_LOCK_HUGE);
     node_t *node = take_node();
-    hakmem_mapping_t old = {NULL, 0};
-    /* To clear a block would make all of it resident, and what is fresh costs nothing before it is touched. */
-    bool again = node != NULL && !*zero && align <= hakmem_os_page_size() && hakmem_idle_take(bytes, &old);
-    bool huge_pages = !again && wants_huge_pages(bytes);
     hakmem_unlock(HAKMEM_LOCK_HUGE);
     if (node == NULL) {
         return NULL;
     }
-    if (again) {
-        memcheck_open(old.start, old.bytes);
+    node->probe = false;
+    /* To clear a block would make all of it resident, and what is fresh costs nothing before it is touched. */
+    bool again = !*zero && align <= hakmem_os_page_size() && map_again(bytes, &node->mapping);
+    if (!again) {
+        map_fresh(bytes, align, node);
     }
-    if (again && old.bytes < bytes) {
-        void *fitted = hakmem_os_remap(old.start, old.bytes, bytes, true);
-        again = fitted != NULL;
-        if (!again) {
-            hakmem_os_unmap(old.start, old.bytes);
-        }
-        old = (hakmem_mapping_t){fitted, bytes};
-    }
-    if (again) {
-        *node = (node_t){NULL, old.start, old.bytes, false};
-    } else {
-        void *fresh = huge_pages ? map_in_huge_pages(bytes, align) : hakmem_os_map(bytes, align);
-        if (fresh == NULL) {
-            hakmem_idle_tick(0, true);
-            huge_pages = false;
-            fresh = hakmem_os_map(bytes, align);
-        }
-        *node = (node_t){NULL, fresh, bytes, bytes >= HUGE_PAGES_FROM && !huge_pages};
-    }
-    void *p = node->start;
+    void *p = node->mapping.start;
     if (MEMCHECK && p != NULL) {
-        checker_given(p, node->bytes);
+        checker_given(p, node->mapping.bytes);
     }
     hakmem_lock(HAKMEM_LOCK_HUGE);
     if (p == NULL) {
         put_node(node);
     } else {
         forget_freed(p);
-        count(1, (int64_t)node->bytes);
+        count(1, (int64_t)node->mapping.bytes);
         insert(node);
     }
     hakmem_unlock(HAKMEM_LOCK_HUGE);
+    hakmem_idle_bound(hakmem_huge_bytes(), false);
     *zero = !again;
     return p;
 }
@@ -234,31 +269,30 @@ void hakmem_huge_free(void *p) {
         not_ours(p);
         return;
     }
-    size_t bytes = node->bytes;
+    hakmem_mapping_t mapping = node->mapping;
     bool probe = node->probe;
     put_node(node);
     remember_freed(p);
-    count(-1, -(int64_t)bytes);
+    count(-1, -(int64_t)mapping.bytes);
     if (probe) { /* nobody else knows the mapping now */
         hakmem_unlock(HAKMEM_LOCK_HUGE);
-        bool touched = is_dense(p, bytes);
+        bool touched = is_dense(p, mapping.bytes);
         hakmem_lock(HAKMEM_LOCK_HUGE);
-        dense_bytes = touched ? bytes : 0;
+        dense_bytes = touched ? mapping.bytes : 0;
     }
-    checker_freed(p, bytes);
-    bool kept = hakmem_idle_keep(p, bytes, hakmem_huge_bytes());
+    checker_freed(p, mapping.bytes);
+    hakmem_mapping_t rest = hakmem_idle_keep(mapping, hakmem_huge_bytes());
     hakmem_unlock(HAKMEM_LOCK_HUGE);
-    if (!kept) {
-        hakmem_os_unmap(p, bytes);
-    }
+    hakmem_os_unmap(rest.start, rest.bytes);
+    hakmem_idle_bound(hakmem_huge_bytes(), false);
 }
 
 size_t hakmem_huge_usable(const void *p) {
     size_t bytes = 0;
     hakmem_lock(HAKMEM_LOCK_HUGE);
     for (const node_t *node = *bucket_of(p); node != NULL; node = node->next) {
-        if (node->start == p) {
-            bytes = node->bytes;
+        if (node->mapping.start == p) {
+            bytes = node->mapping.bytes;
         }
     }
     hakmem_unlock(HAKMEM_LOCK_HUGE);
@@ -267,17 +301,18 @@ size_t hakmem_huge_usable(const void *p) {
 
 /* Resizes a block that is in no table meanwhile. For a memory checker it ends, and another begins with its contents:
  * once it has moved, the old place may be anyone's. */
-static void *remap_block(void *p, size_t old_bytes, size_t bytes, bool may_move) {
-    checker_freed(p, old_bytes);
-    memcheck_open(p, old_bytes);
-    void *moved = hakmem_os_remap(p, old_bytes, bytes, may_move);
-    if (MEMCHECK) {
-        void *block = moved != NULL ? moved : p;
-        size_t has = moved != NULL ? bytes : old_bytes;
-        checker_given(block, has);
-        memcheck_defined(block, has);
+static bool resize(hakmem_mapping_t *mapping, size_t bytes, bool may_move) {
+    if (bytes == mapping->bytes) {
+        return true;
     }
-    return moved;
+    checker_freed(mapping->start, mapping->bytes);
+    memcheck_open(mapping->start, mapping->bytes);
+    bool resized = hakmem_mapping_resize(mapping, bytes, may_move);
+    if (MEMCHECK) {
+        checker_given(mapping->start, mapping->bytes);
+        memcheck_defined(mapping->start, mapping->bytes);
+    }
+    return resized;
 }
 
 void *hakmem_huge_resize(void *p, size_t size, bool may_move) {
@@ -294,21 +329,23 @@ void *hakmem_huge_resize(void *p, size_t size, bool may_move) {
         return NULL;
     }
     hakmem_unlock(HAKMEM_LOCK_HUGE);
-    void *moved = bytes == node->bytes ? p : remap_block(p, node->bytes, bytes, may_move);
-    if (moved == NULL && hakmem_idle_bytes() != 0) {
+    hakmem_mapping_t *mapping = &node->mapping;
+    size_t before = mapping->bytes;
+    bool done = resize(mapping, bytes, may_move);
+    if (!done && hakmem_idle_bytes() != 0) {
         hakmem_idle_tick(0, true); /* what waits may be what the system lacks */
-        moved = remap_block(p, node->bytes, bytes, may_move);
+        done = resize(mapping, bytes, may_move);
     }
+    void *resized = done ? mapping->start : NULL;
     hakmem_lock(HAKMEM_LOCK_HUGE);
-    if (moved != NULL) {
-        count(0, (int64_t)bytes - (int64_t)node->bytes);
-        node->start = moved;
-        node->bytes = bytes;
-        forget_freed(moved);
+    if (done) {
+        count(0, (int64_t)bytes - (int64_t)before);
+        forget_freed(resized);
     }
     insert(node);
     hakmem_unlock(HAKMEM_LOCK_HUGE);
-    return moved;
+    hakmem_idle_bound(hakmem_huge_bytes(), true);
+    return resized;
 }
 
 void *hakmem_huge_adopt(void *range, size_t bytes) {
@@ -323,7 +360,7 @@ void *hakmem_huge_adopt(void *range, size_t bytes) {
     if (moved == NULL) {
         put_node(node);
     } else {
-        *node = (node_t){NULL, moved, bytes, false};
+        *node = (node_t){NULL, {moved, bytes, 0}, false};
         checker_given(moved, bytes);
         memcheck_defined(moved, bytes);
         forget_freed(moved);
@@ -331,6 +368,7 @@ void *hakmem_huge_adopt(void *range, size_t bytes) {
         count(1, (int64_t)bytes);
     }
     hakmem_unlock(HAKMEM_LOCK_HUGE);
+    hakmem_idle_bound(hakmem_huge_bytes(), true);
     return moved;
 }
 

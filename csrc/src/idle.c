@@ -4,13 +4,14 @@
 #include "os.h"
 
 enum {
-    MOST = 16,
+    MOST = 64,
     PERIOD_MS = 100,
 };
 
-/* What may wait, bounded without ticks like the pool's dirty slots: this and half of what is in use, and with that in use no
- * more than was in use at once within the last period, so that the peak is no higher for it. */
-#define LEAST_BYTES (32 * MIB)
+/* What may wait, bounded without ticks like the pool's dirty slots: this and half of what is in use, for a process that
+ * falls silent; and with what is in use no more than was in use at once within the last period or two, so that the
+ * peak is no higher for it. */
+#define LEAST_BYTES (64 * MIB)
 
 /* Under the huge lock. */
 static struct {
@@ -18,7 +19,10 @@ static struct {
     uint64_t since_ms;
 } idle[MOST];
 
-static size_t recent_live; /* the most in use at a free since `recent_since_ms`; under the lock */
+static const hakmem_mapping_t none;
+
+/* The most in use at a free since `recent_since_ms`, and within the period before; under the lock. */
+static size_t recent_live, recent_live_before;
 static uint64_t recent_since_ms;
 
 static _Atomic size_t idle_bytes; /* relaxed: a figure */
@@ -31,11 +35,12 @@ size_t hakmem_idle_bytes(void) {
     return atomic_load_explicit(&idle_bytes, memory_order_relaxed);
 }
 
-bool hakmem_idle_take(size_t bytes, hakmem_mapping_t *mapping) {
+/* The smallest that has `bytes`, or else the largest; null if that has not even `least`. */
+static hakmem_mapping_t *best_for(size_t bytes, size_t least) {
     hakmem_mapping_t *best = NULL;
     for (int i = 0; i < MOST; i++) {
         hakmem_mapping_t *this = &idle[i].mapping;
-        if (this->start == NULL || this->bytes < bytes / 4) {
+        if (this->start == NULL || this->bytes < least) {
             continue;
         }
         if (best == NULL ||
@@ -43,55 +48,116 @@ bool hakmem_idle_take(size_t bytes, hakmem_mapping_t *mapping) {
             best = this;
         }
     }
-    if (best == NULL) {
-        return false;
-    }
-    /* A small rest is of no use to anyone, and would be a mapping more. */
-    size_t taken = best->bytes <= bytes + bytes / 8 ? best->bytes : bytes;
-    *mapping = (hakmem_mapping_t){best->start, taken};
-    best->start = taken < best->bytes ? (char *)best->start + taken : NULL;
-    best->bytes -= taken;
-    add_bytes(-(int64_t)taken);
-    return true;
+    return best;
 }
 
-bool hakmem_idle_keep(void *start, size_t bytes, size_t live) {
+/* The first `bytes`, or all if it has no more. */
+static hakmem_mapping_t cut(hakmem_mapping_t *from, size_t bytes) {
+    if (bytes < from->bytes) {
+        return hakmem_mapping_cut(from, bytes);
+    }
+    hakmem_mapping_t all = *from;
+    *from = none;
+    return all;
+}
+
+/* The same of one that waits. */
+static hakmem_mapping_t take(hakmem_mapping_t *from, size_t bytes) {
+    hakmem_mapping_t taken = cut(from, bytes);
+    add_bytes(-(int64_t)taken.bytes);
+    return taken;
+}
+
+uint32_t hakmem_idle_take(size_t bytes, bool join, hakmem_mapping_t pieces[IDLE_PIECES]) {
+    size_t units = align_up(bytes, MAPPING_UNIT);
+    hakmem_mapping_t *best = best_for(bytes, bytes);
+    if (best != NULL) {
+        /* A small rest is of no use to anyone, and would be a mapping more. */
+        pieces[0] = take(best, best->bytes <= bytes + bytes / 8 ? best->bytes : units);
+        return 1;
+    }
+    if (!join || hakmem_idle_bytes() < bytes / 4) {
+        return 0;
+    }
+    uint32_t count = 0;
+    while (units != 0 && count < IDLE_PIECES && (best = best_for(units, MAPPING_UNIT)) != NULL) {
+        pieces[count] = take(best, min_size(units, align_down(best->bytes, MAPPING_UNIT)));
+        units -= pieces[count++].bytes;
+    }
+    return count;
+}
+
+/* How much may wait beside `live` bytes in use. */
+static size_t may_wait(size_t live) {
+    size_t recent = max_size(recent_live, recent_live_before);
+    return recent < live ? 0 : min_size(LEAST_BYTES + live / 2, recent - live);
+}
+
+hakmem_mapping_t hakmem_idle_keep(hakmem_mapping_t mapping, size_t live) {
     uint64_t now_ms = hakmem_os_now_ms();
     if (now_ms - recent_since_ms >= PERIOD_MS) {
-        recent_since_ms = now_ms;
+        recent_live_before = now_ms - recent_since_ms < 2 * PERIOD_MS ? recent_live : 0;
         recent_live = 0;
+        recent_since_ms = now_ms;
     }
-    recent_live = max_size(recent_live, live + bytes);
-    if (hakmem_idle_bytes() + bytes > min_size(LEAST_BYTES + live / 2, recent_live - live)) {
-        return false;
-    }
-    for (int i = 0; i < MOST; i++) {
+    recent_live = max_size(recent_live, live + mapping.bytes);
+    size_t most = may_wait(live), waits = hakmem_idle_bytes();
+    size_t room = most > waits ? most - waits : 0;
+    room = room < mapping.bytes ? align_down(room, MAPPING_UNIT) : mapping.bytes;
+    for (int i = 0; i < MOST && room != 0; i++) {
         if (idle[i].mapping.start == NULL) {
-            idle[i].mapping = (hakmem_mapping_t){start, bytes};
+            idle[i].mapping = cut(&mapping, room);
             idle[i].since_ms = now_ms;
-            add_bytes((int64_t)bytes);
-            return true;
+            add_bytes((int64_t)room);
+            return mapping;
         }
     }
-    return false;
+    return mapping;
 }
 
-void hakmem_idle_tick(uint64_t now_ms, bool all) {
-    if (hakmem_idle_bytes() == 0) {
-        return;
+/* One that is due, whole. */
+static hakmem_mapping_t take_due(uint64_t now_ms, bool all) {
+    hakmem_mapping_t due = none;
+    hakmem_lock(HAKMEM_LOCK_HUGE);
+    for (int i = 0; i < MOST && due.start == NULL; i++) {
+        if (idle[i].mapping.start != NULL && (all || now_ms - idle[i].since_ms >= PERIOD_MS)) {
+            due = take(&idle[i].mapping, idle[i].mapping.bytes);
+        }
     }
-    for (int i = 0; i < MOST; i++) {
-        hakmem_lock(HAKMEM_LOCK_HUGE);
-        hakmem_mapping_t due = idle[i].mapping;
-        if (due.start != NULL && (all || now_ms - idle[i].since_ms >= PERIOD_MS)) {
-            idle[i].mapping.start = NULL;
-            add_bytes(-(int64_t)due.bytes);
-        } else {
-            due.start = NULL;
+    hakmem_unlock(HAKMEM_LOCK_HUGE);
+    return due;
+}
+
+/* One, or what of it is too much beside `live` bytes in use. */
+static hakmem_mapping_t take_excess(size_t live, bool whole) {
+    hakmem_mapping_t due = none;
+    hakmem_lock(HAKMEM_LOCK_HUGE);
+    size_t most = may_wait(live), waits = hakmem_idle_bytes();
+    for (int i = 0; i < MOST && waits > most && due.start == NULL; i++) {
+        if (idle[i].mapping.start != NULL) {
+            due = take(&idle[i].mapping, whole ? idle[i].mapping.bytes : align_up(waits - most, MAPPING_UNIT));
         }
-        hakmem_unlock(HAKMEM_LOCK_HUGE);
-        if (due.start != NULL) {
-            hakmem_os_unmap(due.start, due.bytes); /* outside the lock: it takes long for much memory */
-        }
+    }
+    hakmem_unlock(HAKMEM_LOCK_HUGE);
+    return due;
+}
+
+/* Not under the lock: it takes long for much memory. False: there was nothing to unmap. */
+static bool unmap(hakmem_mapping_t due) {
+    if (due.start != NULL) {
+        hakmem_os_unmap(due.start, due.bytes);
+    }
+    return due.start != NULL;
+}
+
+/* Both below end after a while though others may add all the time. */
+
+void hakmem_idle_tick(uint64_t now_ms, bool all) {
+    for (int i = 0; i < MOST && hakmem_idle_bytes() != 0 && unmap(take_due(now_ms, all)); i++) {
+    }
+}
+
+void hakmem_idle_bound(size_t live, bool whole) {
+    for (int i = 0; i < MOST && hakmem_idle_bytes() != 0 && unmap(take_excess(live, whole)); i++) {
     }
 }

@@ -1,21 +1,24 @@
-/* Freed mappings that wait a while for the next huge block: what is resident of them is not faulted in again. All but the
- * figure are called under the huge lock, except the tick, which takes it. */
+/* Freed mappings that wait a while for the next huge block: what is resident of them is not faulted in again. Take and
+ * keep are called under the huge lock; bound and tick take it. */
 #ifndef HAKMEM_IDLE_H
 #define HAKMEM_IDLE_H
 
-#include "base.h"
+#include "mapping.h"
 
-typedef struct {
-    void *start;
-    size_t bytes;
-} hakmem_mapping_t;
+enum { IDLE_PIECES = 8 };
 
-/* Takes the smallest that has `bytes`, less what it has too many, which stays; if none has, the largest that has a quarter: the caller
- * makes it fit. False: there is none. */
-bool hakmem_idle_take(size_t bytes, hakmem_mapping_t *mapping);
+/* Takes one that has `bytes`, less what it has too many, which stays. If none has, all together have a quarter, and
+ * `join`: several, or one, of whole units: `bytes` rounded up to units together, or as much of that as there is.
+ * Returns how many; 0: nothing was taken. */
+uint32_t hakmem_idle_take(size_t bytes, bool join, hakmem_mapping_t pieces[IDLE_PIECES]);
 
-/* Keeps a mapping that was freed just now if there is room for it beside the `live` bytes still in huge blocks. */
-bool hakmem_idle_keep(void *start, size_t bytes, size_t live);
+/* Keeps a mapping that was freed just now, or the first part of it, as far as there is room for it beside the `live`
+ * bytes still in huge blocks. Returns the rest, which may have no bytes. */
+hakmem_mapping_t hakmem_idle_keep(hakmem_mapping_t mapping, size_t live);
+
+/* Gives back what is too much beside `live` bytes in use. `whole`: mappings as they are, for who grows in steps and
+ * would cut a little at each. */
+void hakmem_idle_bound(size_t live, bool whole);
 
 /* Gives back what has waited for its period (100 ms); `all`: however long. */
 void hakmem_idle_tick(uint64_t now_ms, bool all);

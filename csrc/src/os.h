@@ -41,6 +41,10 @@ void *hakmem_os_remap(void *p, size_t old_size, size_t new_size, bool may_move);
  * changed. */
 void *hakmem_os_move_out(void *p, size_t size);
 
+/* Moves a mapping, or part of one, over what is mapped at `to`. False if refused or not offered: it is where it was, and
+ * what was mapped at `to` may be gone. */
+bool hakmem_os_move(void *p, size_t size, void *to);
+
 /* Bytes of address space that the process may have (RLIMIT_AS); SIZE_MAX if there is no limit. */
 size_t hakmem_os_address_limit(void);
 

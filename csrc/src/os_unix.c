@@ -240,6 +240,21 @@ void *hakmem_os_move_out(void *p, size_t size) {
 #endif
 }
 
+bool hakmem_os_move(void *p, size_t size, void *to) {
+#ifdef MREMAP_FIXED
+    if (refused()) {
+        return false;
+    }
+    int kept = errno;
+    bool ok = mremap(p, size, size, MREMAP_MAYMOVE | MREMAP_FIXED, to) != MAP_FAILED;
+    errno = kept;
+    return ok;
+#else
+    (void)p, (void)size, (void)to;
+    return false;
+#endif
+}
+
 size_t hakmem_os_address_limit(void) {
     struct rlimit limit;
     if (getrlimit(RLIMIT_AS, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY || limit.rlim_cur > SIZE_MAX) {

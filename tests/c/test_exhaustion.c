@@ -86,6 +86,20 @@ static void allocate(void) {
     for (size_t i = 0; i < COUNT_OF(steps); i++) {
         resize(grows, steps[i]);
     }
+    void *waiting[3];
+    for (size_t i = 0; i < COUNT_OF(waiting); i++) {
+        errno = 0;
+        waiting[i] = hakmem_malloc(6 << 20);
+        CHECK(waiting[i] != NULL || errno == ENOMEM);
+        failures += waiting[i] == NULL;
+    }
+    for (size_t i = 0; i < COUNT_OF(waiting); i++) {
+        hakmem_free(waiting[i]);
+    }
+    errno = 0;
+    size_t joined = keep(hakmem_malloc(17 << 20), 17 << 20); /* of the three */
+    resize(joined, 40 << 20);
+    resize(joined, 9 << 20);
     pthread_t thread;
     CHECK_EQ(pthread_create(&thread, NULL, a_thread_allocates, NULL), 0);
     CHECK_EQ(pthread_join(thread, NULL), 0);

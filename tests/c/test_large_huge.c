@@ -1,9 +1,11 @@
 /* Runs of slots and mappings of their own: sizes, alignment, figures, resizing in place and by moving the mapping. */
 #define _GNU_SOURCE
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include "check.h"
 #include "huge.h"
+#include "idle.h"
 #include "large.h"
 #include "os.h"
 #include "tiny.h"
@@ -162,6 +164,114 @@ static void test_many_huge(void) {
     CHECK_EQ(stats().huge_blocks, 0);
 }
 
+/* What was in use before counts no more for what may wait. */
+static void forget_the_past(void) {
+    hakmem_purge();
+    usleep(300000);
+}
+
+#ifdef __linux__ /* elsewhere pages cannot be moved */
+
+static bool all_resident(const char *p, size_t bytes) {
+    for (size_t at = 0; at < bytes; at += hakmem_os_page_size()) {
+        if (!hakmem_os_is_resident(p + at)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* A block of 17 MiB out of three of 6 MiB that were filled and freed. */
+static char *joined(uint64_t seed) {
+    forget_the_past();
+    char *parts[3];
+    for (size_t i = 0; i < COUNT_OF(parts); i++) {
+        parts[i] = hakmem_malloc(6 * MIB);
+        memset(parts[i], 1, 6 * MIB);
+    }
+    for (size_t i = 0; i < COUNT_OF(parts); i++) {
+        hakmem_free(parts[i]);
+    }
+    CHECK_EQ(hakmem_idle_bytes(), 18 * MIB);
+    char *p = hakmem_malloc(17 * MIB);
+    CHECK_EQ(hakmem_usable_size(p), 18 * MIB); /* whole units */
+    CHECK_EQ(hakmem_idle_bytes(), 0);
+    CHECK(all_resident(p, 18 * MIB));
+    CHECK_EQ(stats().live_bytes, 18 * MIB);
+    fill(p, 17 * MIB, seed);
+    CHECK(holds(p, 17 * MIB, 17 * MIB, seed));
+    return p;
+}
+
+static void test_joined(void) {
+    /* Used again as it is, and cut where it was joined and elsewhere. */
+    char *p = joined(1);
+    hakmem_free(p);
+    CHECK_PTR(hakmem_malloc(18 * MIB), p);
+    hakmem_free(p);
+    char *first = hakmem_malloc(6 * MIB), *second = hakmem_malloc(4 * MIB + 1);
+    CHECK_PTR(first, p);
+    CHECK_PTR(second, p + 6 * MIB);
+    CHECK_EQ(hakmem_usable_size(second), 6 * MIB);
+    CHECK_EQ(hakmem_idle_bytes(), 6 * MIB);
+    fill(second, 6 * MIB, 5);
+    hakmem_free(first);
+    char *again = hakmem_malloc(12 * MIB); /* of the ends, with `second` in between */
+    CHECK(all_resident(again, 12 * MIB));
+    fill(again, 12 * MIB, 6);
+    CHECK(holds(second, 6 * MIB, 6 * MIB, 5));
+    hakmem_free(second);
+    char *both = hakmem_malloc(20 * MIB); /* with fresh memory behind it */
+    CHECK(all_resident(both, 6 * MIB) && is_zero(both + 6 * MIB, 14 * MIB));
+    CHECK(holds(again, 12 * MIB, 12 * MIB, 6));
+    hakmem_free(again);
+    hakmem_free(both);
+    /* Smaller, and then larger than the system grows what consists of several mappings. */
+    p = joined(2);
+    CHECK_PTR(hakmem_realloc(p, 11 * MIB), p);
+    CHECK_EQ(hakmem_usable_size(p), 11 * MIB);
+    CHECK(holds(p, 17 * MIB, 11 * MIB - 8192, 2));
+    p = hakmem_realloc(p, 40 * MIB);
+    CHECK(holds(p, 17 * MIB, 11 * MIB - 8192, 2) && is_zero(p + 11 * MIB, 29 * MIB));
+    memset(p + 11 * MIB, 7, 29 * MIB);
+    p = hakmem_realloc(p, 400 * MIB);
+    CHECK(holds(p, 17 * MIB, 11 * MIB - 8192, 2) && p[40 * MIB - 1] == 7);
+    CHECK_EQ(stats().live_bytes, 400 * MIB);
+    hakmem_free(p);
+    CHECK_EQ(stats().live_bytes, 0);
+}
+
+#endif
+
+/* With what waits, no more is there than was in use at once; and a process that falls silent keeps little. */
+static void test_what_waits(void) {
+    forget_the_past();
+    void *first = hakmem_malloc(12 * MIB), *second = hakmem_malloc(12 * MIB);
+    hakmem_free(first);
+    hakmem_free(second);
+    CHECK_EQ(hakmem_idle_bytes(), 24 * MIB);
+    void *zeroed = hakmem_calloc(1, 16 * MIB); /* fresh */
+    CHECK_EQ(hakmem_idle_bytes(), 8 * MIB);
+    zeroed = hakmem_realloc(zeroed, 20 * MIB);
+    CHECK(hakmem_idle_bytes() <= 4 * MIB);
+    hakmem_free(zeroed);
+    CHECK(hakmem_idle_bytes() <= 24 * MIB);
+    enum { MANY = 60 };
+    void *blocks[MANY];
+    for (int i = 0; i < MANY; i++) {
+        blocks[i] = hakmem_malloc(8 * MIB);
+    }
+    for (int i = 0; i < MANY; i++) {
+        hakmem_free(blocks[i]);
+        CHECK(stats().live_bytes + hakmem_idle_bytes() <= MANY * 8 * MIB);
+        CHECK(hakmem_idle_bytes() <= 64 * MIB + stats().live_bytes / 2);
+    }
+    CHECK(hakmem_idle_bytes() != 0);
+    usleep(150000);
+    hakmem_free(hakmem_malloc(100000)); /* time passes for who allocates */
+    CHECK_EQ(hakmem_idle_bytes(), 0);
+}
+
 int main(void) {
     errno = 7;
     hakmem_free(NULL);
@@ -171,6 +281,10 @@ int main(void) {
     test_run_in_place();
     test_huge_resize();
     test_many_huge();
+#ifdef __linux__
+    test_joined();
+#endif
+    test_what_waits();
     hakmem_free(NULL);
     CHECK_EQ(stats().live_blocks, 0);
     return 0;

@@ -1,0 +1,103 @@
+#include "mapping.h"
+
+#include <string.h>
+
+#include "memcheck.h"
+#include "os.h"
+
+static uint64_t seams_below(size_t bytes) {
+    size_t units = (bytes + MAPPING_UNIT - 1) / MAPPING_UNIT;
+    return units < 64 ? (UINT64_C(1) << units) - 1 : UINT64_MAX;
+}
+
+hakmem_mapping_t hakmem_mapping_cut(hakmem_mapping_t *mapping, size_t bytes) {
+    size_t units = bytes / MAPPING_UNIT;
+    hakmem_mapping_t front = {mapping->start, bytes, mapping->seams & seams_below(bytes)};
+    mapping->start = (char *)mapping->start + bytes;
+    mapping->bytes -= bytes;
+    mapping->seams = units < 64 ? mapping->seams >> units & ~UINT64_C(1) : 0;
+    return front;
+}
+
+/* Cuts off what the system takes for one mapping. */
+static hakmem_mapping_t cut_at_seam(hakmem_mapping_t *mapping) {
+    if (mapping->seams != 0) {
+        return hakmem_mapping_cut(mapping, (size_t)__builtin_ctzll(mapping->seams) * MAPPING_UNIT);
+    }
+    hakmem_mapping_t all = *mapping;
+    mapping->bytes = 0;
+    return all;
+}
+
+bool hakmem_mapping_join(hakmem_mapping_t pieces[], uint32_t count, void *start, size_t bytes,
+                         hakmem_mapping_t *joined) {
+    char *to = start;
+    size_t done = 0;
+    *joined = (hakmem_mapping_t){start, bytes, 0};
+    for (uint32_t i = 0; i < count; i++) {
+        while (pieces[i].bytes != 0) {
+            hakmem_mapping_t one = cut_at_seam(&pieces[i]);
+            if (!hakmem_os_move(one.start, one.bytes, to + done)) {
+                /* Whether anything is at the place where it should have gone nobody knows, and it may be another's by
+                 * now: if the range is still there, it costs address space only. */
+                hakmem_os_unmap(one.start, one.bytes);
+                hakmem_os_unmap(to, done);
+                hakmem_os_unmap(to + done + one.bytes, bytes - done - one.bytes);
+                for (; i < count; i++) {
+                    hakmem_os_unmap(pieces[i].start, pieces[i].bytes);
+                }
+                return false;
+            }
+            done += one.bytes;
+            if (done < bytes) {
+                joined->seams |= UINT64_C(1) << done / MAPPING_UNIT;
+            }
+        }
+    }
+    return true;
+}
+
+static bool is_zero(const char *page, size_t bytes) {
+    return page[0] == 0 && memcmp(page, page + 1, bytes - 1) == 0;
+}
+
+/* What has seams cannot move as a whole, and piece by piece a refusal halfway could not be undone. It is copied, once,
+ * as what it becomes has no seams: unit by unit, so that little is there twice, and without pages that are zero, for
+ * they may never have been touched. */
+static bool copy(hakmem_mapping_t *mapping, size_t bytes) {
+    char *from = mapping->start, *to = hakmem_os_map(bytes, 0);
+    if (to == NULL) {
+        return false;
+    }
+    size_t page = hakmem_os_page_size();
+    for (size_t done = 0; done < mapping->bytes; done += page) {
+        if (!is_zero(from + done, page)) {
+            memcpy(to + done, from + done, page);
+        }
+        if ((done + page) % MAPPING_UNIT == 0) {
+            hakmem_os_unmap(from + done + page - MAPPING_UNIT, MAPPING_UNIT);
+        }
+    }
+    size_t tail = mapping->bytes % MAPPING_UNIT;
+    hakmem_os_unmap(from + mapping->bytes - tail, tail);
+    *mapping = (hakmem_mapping_t){to, bytes, 0};
+    return true;
+}
+
+bool hakmem_mapping_resize(hakmem_mapping_t *mapping, size_t bytes, bool may_move) {
+    char *start = mapping->start;
+    if (mapping->seams != 0 && bytes < mapping->bytes) {
+        hakmem_os_unmap(start + bytes, mapping->bytes - bytes);
+        *mapping = (hakmem_mapping_t){start, bytes, mapping->seams & seams_below(bytes)};
+        return true;
+    }
+    /* Of several, the last one grows. */
+    size_t before = mapping->seams == 0 ? 0 : (size_t)(63 - __builtin_clzll(mapping->seams)) * MAPPING_UNIT;
+    char *moved = hakmem_os_remap(start + before, mapping->bytes - before, bytes - before, may_move && before == 0);
+    if (moved == NULL) {
+        return mapping->seams != 0 && may_move && copy(mapping, bytes);
+    }
+    mapping->start = moved - before;
+    mapping->bytes = bytes;
+    return true;
+}
