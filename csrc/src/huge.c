@@ -44,6 +44,7 @@ static _Atomic size_t live_bytes;
  * for a byte. So they are asked for where blocks were seen to be filled. Under the lock. */
 static size_t dense_bytes; /* the size of that mapping; 0: it was not, or there was none */
 static uint32_t huge_page_turn;
+static node_t *newest; /* the last block that could tell, while it is in the table: by the next one it may be filled */
 #define HUGE_PAGE (2 * MIB)
 #define HUGE_PAGES_FROM (4 * MIB)
 
@@ -90,6 +91,7 @@ static node_t *remove_node(const void *p) {
         if (node->mapping.start == p) {
             *link = node->next;
             seams -= (uint32_t)__builtin_popcountll(node->mapping.seams);
+            newest = newest == node ? NULL : newest;
             return node;
         }
     }
@@ -164,6 +166,9 @@ static bool is_dense(const char *start, size_t bytes) {
 
 /* Whether blocks of about that size are filled: much larger ones may well be of another kind. Under the lock. */
 static bool is_filled(size_t bytes) {
+    if (bytes / 4 > dense_bytes && newest != NULL && is_dense(newest->mapping.start, newest->mapping.bytes)) {
+        dense_bytes = newest->mapping.bytes;
+    }
     return bytes / 4 <= dense_bytes;
 }
 
@@ -255,6 +260,7 @@ void *hakmem_huge_malloc(size_t size, size_t align, bool *zero) {
         forget_freed(p);
         count(1, (int64_t)node->mapping.bytes);
         insert(node);
+        newest = node->probe ? node : newest;
     }
     hakmem_unlock(HAKMEM_LOCK_HUGE);
     hakmem_idle_bound(hakmem_huge_bytes(), false);
