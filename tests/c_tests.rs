@@ -263,6 +263,7 @@ passing! {
     test_fork
     test_fork_storm
     test_heaps
+    test_huge_pages
     test_hostile
     test_large_huge
     test_realloc

@@ -29,6 +29,9 @@ void hakmem_os_unmap(void *p, size_t size);
 /* Asks for huge pages where the range is touched for the first time; the system may not care. */
 void hakmem_os_prefer_huge_pages(void *p, size_t size);
 
+/* A first touch costs one of the system's pages again, as in a reservation. */
+void hakmem_os_prefer_small_pages(void *p, size_t size);
+
 /* Whether the system's page at `p` has memory behind it. False where the system does not tell. */
 bool hakmem_os_is_resident(const void *p);
 

@@ -118,12 +118,9 @@ size_t hakmem_os_page_size(void) {
 void *hakmem_os_reserve(size_t size, size_t align) {
     int kept = errno;
     void *p = map_aligned(size, align, PROT_NONE, MAP_NORESERVE);
-#ifdef MADV_NOHUGEPAGE
     if (p != NULL) {
-        /* A first touch must cost one page, not two megabytes. A kernel without huge pages refuses; that is as good. */
-        madvise(p, size, MADV_NOHUGEPAGE);
+        hakmem_os_prefer_small_pages(p, size); /* a first touch must cost one page, not two megabytes */
     }
-#endif
     errno = kept;
     return p;
 }
@@ -143,11 +140,9 @@ bool hakmem_os_decommit(void *p, size_t size) {
     /* A fresh mapping over the old one also gives back what the system had promised, which madvise does not. */
     bool ok = !refused() &&
               mmap(p, size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0) != MAP_FAILED;
-#ifdef MADV_NOHUGEPAGE
     if (ok) {
-        madvise(p, size, MADV_NOHUGEPAGE); /* or it could not join the rest of its region */
+        hakmem_os_prefer_small_pages(p, size); /* or it could not join the rest of its region */
     }
-#endif
     errno = kept;
     return ok;
 }
@@ -191,6 +186,16 @@ void hakmem_os_prefer_huge_pages(void *p, size_t size) {
 #ifdef MADV_HUGEPAGE
     int kept = errno;
     madvise(p, size, MADV_HUGEPAGE);
+    errno = kept;
+#else
+    (void)p, (void)size;
+#endif
+}
+
+void hakmem_os_prefer_small_pages(void *p, size_t size) {
+#ifdef MADV_NOHUGEPAGE
+    int kept = errno;
+    madvise(p, size, MADV_NOHUGEPAGE); /* a kernel without huge pages refuses; that is as good */
     errno = kept;
 #else
     (void)p, (void)size;

@@ -11,6 +11,12 @@
 /* The first commit of a chunk; it doubles from there, so that a chunk takes few calls and few mappings. */
 enum { COMMIT_FIRST_SLOTS = 16 };
 
+/* Huge pages, 2 MiB each: fewer faults, and fewer misses where addresses are translated. A chunk gets them for what follows when so
+ * many of its slots have been used and what was used last is resident nearly everywhere, since the last huge page is resident as a
+ * whole for its first block. That is 16 MiB in the first chunk, and 4 MiB in the others. */
+enum { HUGE_AFTER_SLOTS = 256, HUGE_AFTER_SLOTS_MORE = 64, DENSITY_PROBES = 32 };
+#define HUGE_PAGE (2 * MIB)
+
 /* Until there is a region, `base` is where no pointer lies, null included: a thread may see `bytes` before it. */
 hakmem_range_t hakmem_block_range = {(uintptr_t)1 << 63, 0};
 
@@ -183,6 +189,7 @@ bool hakmem_arena_retire_chunk(hakmem_chunk_t *chunk) {
     bool ok = hakmem_os_decommit(arena_slot_start(chunk, HEAD_SLOTS), (size_t)(committed - HEAD_SLOTS) << SLOT_SHIFT);
     if (ok) {
         atomic_store_explicit(&chunk->committed, HEAD_SLOTS, memory_order_relaxed);
+        atomic_store_explicit(&chunk->in_huge_pages, false, memory_order_relaxed); /* the mapping is a fresh one */
         chunk->active = false;
         idle_chunks++;
         atomic_fetch_sub_explicit(&active_chunks, 1, memory_order_relaxed);
@@ -201,6 +208,36 @@ void hakmem_arena_trim(void) {
     hakmem_unlock(HAKMEM_LOCK_ARENA);
 }
 
+/* Whether the second half of a chunk's first `slots` slots is resident, by a sample. */
+static bool is_dense(hakmem_chunk_t *chunk, uint32_t slots) {
+    char *start = arena_slot_start(chunk, slots / 2);
+    size_t step = align_down(((size_t)(slots - slots / 2) << SLOT_SHIFT) / DENSITY_PROBES, hakmem_os_page_size());
+    int resident = 0;
+    for (int i = 0; i < DENSITY_PROBES; i++) {
+        resident += hakmem_os_is_resident(start + i * step);
+    }
+    return resident >= DENSITY_PROBES - 1;
+}
+
+static void prefer_huge_pages(hakmem_chunk_t *chunk, uint32_t from, uint32_t to) {
+    char *start = (char *)align_up((uintptr_t)arena_slot_start(chunk, from), HUGE_PAGE);
+    char *end = arena_slot_start(chunk, to);
+    if (start < end) {
+        hakmem_os_prefer_huge_pages(start, (size_t)(end - start));
+        /* Relaxed: the advice is the system's to order. */
+        atomic_store_explicit(&chunk->in_huge_pages, true, memory_order_relaxed);
+    }
+}
+
+bool hakmem_arena_prefer_small_pages(hakmem_chunk_t *chunk) {
+    if (!atomic_load_explicit(&chunk->in_huge_pages, memory_order_relaxed)) {
+        return false;
+    }
+    atomic_store_explicit(&chunk->in_huge_pages, false, memory_order_relaxed);
+    hakmem_os_prefer_small_pages(chunk, (size_t)chunk->slots << SLOT_SHIFT);
+    return true;
+}
+
 bool hakmem_arena_commit(hakmem_chunk_t *chunk, uint32_t slots) {
     /* Acquire: pairs with the release below; who sees the prefix may touch it. */
     uint32_t have = atomic_load_explicit(&chunk->committed, memory_order_acquire);
@@ -214,6 +251,9 @@ bool hakmem_arena_commit(hakmem_chunk_t *chunk, uint32_t slots) {
             return false;
         }
         want = slots;
+    }
+    if (have >= (chunk->index == 0 ? HUGE_AFTER_SLOTS : HUGE_AFTER_SLOTS_MORE) && is_dense(chunk, have)) {
+        prefer_huge_pages(chunk, have, want);
     }
     /* The prefix only grows while anyone owns a slot of the chunk, and the caller does. */
     while (have < want && !atomic_compare_exchange_weak_explicit(&chunk->committed, &have, want, memory_order_release,

@@ -50,6 +50,7 @@ typedef struct hakmem_chunk_s {
     uint32_t index;             /* in the chunk table */
     uint32_t slots;             /* CHUNK_SLOTS, or fewer in a short chunk; constant */
     _Atomic uint32_t committed; /* slots of the prefix that can be touched */
+    _Atomic bool in_huge_pages; /* what is touched for the first time, from somewhere on */
     _Atomic uint32_t run_limit; /* a run of so many slots was not found since the last release; else UINT32_MAX */
     bool active;                /* under the arena's lock: false before first use and once given back */
     _Alignas(CACHE_LINE) hakmem_slot_bits_t empty;     /* free and resident: what was there may still be there */
@@ -165,6 +166,10 @@ void hakmem_arena_trim(void);
 
 /* Makes the first `slots` slots of a chunk touchable. False if the system refuses. Lock-free. */
 bool hakmem_arena_commit(hakmem_chunk_t *chunk, uint32_t slots);
+
+/* A chunk whose slots are about to be purged: what is touched from now on costs one of the system's pages. True: it was more until
+ * now, and slots that were never used may be resident. */
+bool hakmem_arena_prefer_small_pages(hakmem_chunk_t *chunk);
 
 uint32_t hakmem_arena_active_chunks(void);
 size_t hakmem_arena_reserved_bytes(void);

@@ -361,24 +361,40 @@ bool hakmem_pool_grow(hakmem_run_t *run, uint32_t length) {
 
 /* Purge ----------------------------------------------------------------------------------------------------------- */
 
-/* Purges claimed slots of one word and lists them as released, or as empty again where the system keeps contents. */
-static void purge_claimed(hakmem_chunk_t *chunk, uint32_t word, uint64_t claimed) {
+/* Purges slots of one word that the caller has. Returns those that are purged: not all where the system keeps contents. */
+static uint64_t purge_slots(hakmem_chunk_t *chunk, uint32_t word, uint64_t slots) {
     uint64_t done = 0;
-    while (claimed != 0) {
-        uint32_t from = (uint32_t)__builtin_ctzll(claimed);
-        uint64_t rest = ~(claimed >> from);
+    while (slots != 0) {
+        uint32_t from = (uint32_t)__builtin_ctzll(slots);
+        uint64_t rest = ~(slots >> from);
         uint32_t length = rest == 0 ? 64 - from : (uint32_t)__builtin_ctzll(rest);
         uint64_t mask = word_mask(0, from, length);
         if (hakmem_os_purge(arena_slot_start(chunk, word * 64 + from), (size_t)length << SLOT_SHIFT)) {
             done |= mask;
             HAKMEM_TRACE("SP_SLOT_FREELIST_LOCKFREE", arena_slot_start(chunk, word * 64 + from), length);
-        } else {
-            give_bits(&chunk->empty[word], mask);
         }
-        claimed &= ~mask;
+        slots &= ~mask;
     }
+    return done;
+}
+
+/* Purges claimed slots and lists them as released, or as empty again. */
+static void purge_claimed(hakmem_chunk_t *chunk, uint32_t word, uint64_t claimed) {
+    uint64_t done = purge_slots(chunk, word, claimed);
+    give_bits(&chunk->empty[word], claimed & ~done);
     give_bits(&chunk->released[word], done);
     atomic_fetch_sub_explicit(&dirty_slots, __builtin_popcountll(done), memory_order_relaxed);
+}
+
+/* The slots that were never used, but may be resident as their neighbours' huge page is. */
+static void purge_unused(hakmem_chunk_t *chunk) {
+    /* Relaxed: how far it is worth looking. To purge what cannot be touched does nothing. */
+    uint32_t committed = atomic_load_explicit(&chunk->committed, memory_order_relaxed);
+    for (uint32_t w = 0; w * 64 < committed; w++) {
+        uint64_t claimed = claim_bits(&chunk->unused[w], word_mask(w, 0, committed));
+        purge_slots(chunk, w, claimed);
+        give_bits(&chunk->unused[w], claimed);
+    }
 }
 
 /* Gives a chunk back that is free from end to end, unless it is the last one. */
@@ -418,7 +434,12 @@ static void purge_chunk(hakmem_chunk_t *chunk, bool only_aged) {
         uint64_t claimed = claim_bits(&chunk->empty[w], wanted);
         if (claimed != 0) {
             any = true;
+            /* Or the first touch of one of these slots would make its neighbours resident again, purged as they are. */
+            bool huge_pages = hakmem_arena_prefer_small_pages(chunk);
             purge_claimed(chunk, w, claimed);
+            if (huge_pages) {
+                purge_unused(chunk);
+            }
         }
         /* What is still empty has been so since now at the latest. Relaxed, and a claim between the two lines leaves a bit
          * too many: a slot that is purged early, no more. */

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define CHECK(x)                                                                                                       \
     do {                                                                                                               \
@@ -109,6 +110,17 @@ static inline long lengthened(long usual) {
     const char *value = getenv("HAKMEM_TEST_LENGTH");
     long times = value == NULL ? 1 : strtol(value, NULL, 10);
     return usual * (times > 0 ? times : 1);
+}
+
+/* A number of /proc/self/statm in bytes; 0 where there is none. `format` reads it, an unsigned long. */
+static inline size_t statm_bytes(const char *format) {
+    unsigned long pages = 0;
+    FILE *file = fopen("/proc/self/statm", "r");
+    if (file != NULL) {
+        CHECK_EQ(fscanf(file, format, &pages), 1);
+        fclose(file);
+    }
+    return pages * (size_t)sysconf(_SC_PAGESIZE);
 }
 
 #endif

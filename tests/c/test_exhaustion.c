@@ -199,17 +199,6 @@ static void test_sweep(long many) {
     CHECK(!DEBUG_BUILD || skip > 15); /* and the runs before it each met a refusal */
 }
 
-/* A number of /proc/self/statm in bytes; 0 where there is none. `format` reads it, an unsigned long. */
-static size_t statm_bytes(const char *format) {
-    unsigned long pages = 0;
-    FILE *file = fopen("/proc/self/statm", "r");
-    if (file != NULL) {
-        CHECK_EQ(fscanf(file, format, &pages), 1);
-        fclose(file);
-    }
-    return pages * hakmem_os_page_size();
-}
-
 /* Bytes of address space that the process has already. */
 static size_t address_space(void) {
     return statm_bytes("%lu");
