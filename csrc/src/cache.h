@@ -27,7 +27,7 @@ enum {
     CACHE_DRAINS = 3,       /* overflows in a row that no misses justify close a bin */
     CACHE_REOPEN = 8,       /* misses that open it again */
     CACHE_GROUP = 4,        /* blocks that leave together for each page, on average: as cheap as a bin that is closed */
-    CACHE_FEW_BYTES = 2048, /* what a bin gathers of other threads' blocks */
+    CACHE_FEW_BYTES = 8192, /* what a bin gathers of other threads' blocks */
     CACHE_REFILL_MOST = 16,
     CACHE_CLASS_BYTES = 32 * 1024,
     CACHE_HEAP_BYTES = 512 * 1024, /* what the grown capacities of all classes may hold, in bytes of blocks */

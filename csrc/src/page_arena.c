@@ -11,10 +11,11 @@
 /* The first commit of a chunk; it doubles from there, so that a chunk takes few calls and few mappings. */
 enum { COMMIT_FIRST_SLOTS = 16 };
 
-/* Huge pages, 2 MiB each: fewer faults, and fewer misses where addresses are translated. A chunk gets them for what follows when so
- * many of its slots have been used and what was used last is resident nearly everywhere, since the last huge page is resident as a
- * whole for its first block. That is 16 MiB in the first chunk, and 4 MiB in the others. */
-enum { HUGE_AFTER_SLOTS = 256, HUGE_AFTER_SLOTS_MORE = 64, DENSITY_PROBES = 32 };
+/* Huge pages, 2 MiB each: fewer faults, and fewer misses where addresses are translated. A chunk gets them for what follows when
+ * what it used last is resident nearly everywhere, and the program has used HUGE_AFTER_SLOTS for each of its heaps: a heap has a page
+ * of every class that it uses, of which it may have touched little, and the last huge page is resident as a whole for its first
+ * block. In chunks after the first, DENSITY_SLOTS at least are looked at. */
+enum { HUGE_AFTER_SLOTS = 128, DENSITY_SLOTS = 64, DENSITY_PROBES = 32 };
 #define HUGE_PAGE (2 * MIB)
 
 /* Until there is a region, `base` is where no pointer lies, null included: a thread may see `bytes` before it. */
@@ -38,6 +39,7 @@ static size_t region_left;    /* bytes of it that are not chunks yet */
 static uint32_t idle_chunks;  /* made, given back */
 
 static _Atomic uint32_t active_chunks; /* relaxed: a figure */
+static _Atomic uint32_t heaps;         /* relaxed: a figure */
 static _Atomic size_t reserved_bytes;  /* relaxed: a figure */
 
 bool hakmem_arena_contains_slow(const void *p) {
@@ -208,6 +210,16 @@ void hakmem_arena_trim(void) {
     hakmem_unlock(HAKMEM_LOCK_ARENA);
 }
 
+/* Whether the chunks up to this one, with `slots` of its own, are much for the heaps that there are. */
+static bool used_much(const hakmem_chunk_t *chunk, uint32_t slots) {
+    return (uint64_t)chunk->index * CHUNK_SLOTS + slots >=
+           (uint64_t)HUGE_AFTER_SLOTS * atomic_load_explicit(&heaps, memory_order_relaxed);
+}
+
+void hakmem_arena_note_heap(void) {
+    atomic_fetch_add_explicit(&heaps, 1, memory_order_relaxed);
+}
+
 /* Whether the second half of a chunk's first `slots` slots is resident, by a sample. */
 static bool is_dense(hakmem_chunk_t *chunk, uint32_t slots) {
     char *start = arena_slot_start(chunk, slots / 2);
@@ -252,7 +264,7 @@ bool hakmem_arena_commit(hakmem_chunk_t *chunk, uint32_t slots) {
         }
         want = slots;
     }
-    if (have >= (chunk->index == 0 ? HUGE_AFTER_SLOTS : HUGE_AFTER_SLOTS_MORE) && is_dense(chunk, have)) {
+    if (have >= DENSITY_SLOTS && used_much(chunk, have) && is_dense(chunk, have)) {
         prefer_huge_pages(chunk, have, want);
     }
     /* The prefix only grows while anyone owns a slot of the chunk, and the caller does. */

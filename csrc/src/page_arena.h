@@ -167,6 +167,9 @@ void hakmem_arena_trim(void);
 /* Makes the first `slots` slots of a chunk touchable. False if the system refuses. Lock-free. */
 bool hakmem_arena_commit(hakmem_chunk_t *chunk, uint32_t slots);
 
+/* There is one heap more than before; heaps that are used again are not counted again. */
+void hakmem_arena_note_heap(void);
+
 /* A chunk whose slots are about to be purged: what is touched from now on costs one of the system's pages. True: it was more until
  * now, and slots that were never used may be resident. */
 bool hakmem_arena_prefer_small_pages(hakmem_chunk_t *chunk);

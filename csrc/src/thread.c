@@ -49,6 +49,7 @@ static hakmem_tiny_heap_t *heap_new(bool serves_thread) {
             return NULL;
         }
         link_heap(heap);
+        hakmem_arena_note_heap();
     }
     hakmem_tiny_heap_init(heap);
     heap->serves_thread = heap->adopts = serves_thread;

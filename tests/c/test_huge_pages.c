@@ -4,7 +4,7 @@
 #include "shared_pool.h"
 
 enum {
-    SLOTS = 706, /* the first chunk, which gets some after 256, and a part of the second, but no whole number of them */
+    SLOTS = 706, /* the first chunk, which gets some on the way, and a part of the second, but no whole number of them */
     KEPT = 382,  /* with the chunk's head a whole number */
 };
 
