@@ -149,10 +149,11 @@ static hakmem_flushed_t flush_blocks(void **blocks, size_t n, uint32_t size_clas
 }
 
 static hakmem_flushed_t flush_oldest(hakmem_tiny_heap_t *heap, uint32_t size_class, size_t n) {
-    hakmem_flushed_t flushed = flush_blocks(hakmem_cache_oldest(&heap->books, size_class), n, size_class);
-    if (n != 0) {
-        hakmem_cache_drop_oldest(&heap->cache, &heap->books, size_class, n);
+    if (n == 0) { /* a bin that was never opened has no array */
+        return (hakmem_flushed_t){0, 0, 0};
     }
+    hakmem_flushed_t flushed = flush_blocks(hakmem_cache_oldest(&heap->books, size_class), n, size_class);
+    hakmem_cache_drop_oldest(&heap->cache, &heap->books, size_class, n);
     return flushed;
 }
 

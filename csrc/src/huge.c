@@ -205,7 +205,8 @@ static bool join(hakmem_mapping_t pieces[], uint32_t pieces_count, size_t bytes,
 static bool map_again(size_t bytes, hakmem_mapping_t *mapping) {
     hakmem_mapping_t pieces[IDLE_PIECES];
     hakmem_lock(HAKMEM_LOCK_HUGE);
-    uint32_t pieces_count = hakmem_idle_take(bytes, bytes <= MAPPING_JOINED_MAX && seams < MOST_SEAMS, pieces);
+    bool may_join = hakmem_os_can_move() && bytes <= MAPPING_JOINED_MAX && seams < MOST_SEAMS;
+    uint32_t pieces_count = hakmem_idle_take(bytes, may_join, pieces);
     bool fits = pieces_count == 1 && pieces[0].bytes >= bytes;
     bool huge_pages = pieces_count != 0 && !fits && is_filled(bytes);
     hakmem_unlock(HAKMEM_LOCK_HUGE);

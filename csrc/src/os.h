@@ -44,6 +44,9 @@ void *hakmem_os_remap(void *p, size_t old_size, size_t new_size, bool may_move);
  * changed. */
 void *hakmem_os_move_out(void *p, size_t size);
 
+/* Whether hakmem_os_move may be tried. */
+bool hakmem_os_can_move(void);
+
 /* Moves a mapping, or part of one, over what is mapped at `to`. False if refused or not offered: it is where it was, and
  * what was mapped at `to` may be gone. */
 bool hakmem_os_move(void *p, size_t size, void *to);

@@ -159,10 +159,14 @@ bool hakmem_os_purge(void *p, size_t size) {
         *probe = 1; /* some emulators accept the call and do nothing: see once whether the byte is gone */
     }
     bool ok = madvise(p, size, MADV_DONTNEED) == 0;
-    if (ok && zeroes == UNKNOWN) {
-        zeroes = *probe == 0 ? ZEROES : KEEPS;
+    if (zeroes == UNKNOWN) {
+        bool is_zero = *probe == 0;
+        *probe = 0; /* it may be memory that was never used, and counts as zero whether it was purged or not */
         memcheck_close(p, size);
-        atomic_store_explicit(&answer, zeroes, memory_order_relaxed);
+        if (ok) {
+            zeroes = is_zero ? ZEROES : KEEPS;
+            atomic_store_explicit(&answer, zeroes, memory_order_relaxed);
+        }
     }
     errno = kept;
     return ok && zeroes == ZEROES;
@@ -245,6 +249,17 @@ void *hakmem_os_move_out(void *p, size_t size) {
 #endif
 }
 
+/* Relaxed: who misses it is refused himself. */
+static _Atomic bool never_moves;
+
+bool hakmem_os_can_move(void) {
+#ifdef MREMAP_FIXED
+    return !atomic_load_explicit(&never_moves, memory_order_relaxed);
+#else
+    return false;
+#endif
+}
+
 bool hakmem_os_move(void *p, size_t size, void *to) {
 #ifdef MREMAP_FIXED
     if (refused()) {
@@ -252,6 +267,10 @@ bool hakmem_os_move(void *p, size_t size, void *to) {
     }
     int kept = errno;
     bool ok = mremap(p, size, size, MREMAP_MAYMOVE | MREMAP_FIXED, to) != MAP_FAILED;
+    if (!ok &&
+        (errno == EPERM || errno == ENOSYS)) { /* a filter of system calls: the next one will be refused as well */
+        atomic_store_explicit(&never_moves, true, memory_order_relaxed);
+    }
     errno = kept;
     return ok;
 #else

@@ -388,11 +388,13 @@ static void purge_claimed(hakmem_chunk_t *chunk, uint32_t word, uint64_t claimed
 
 /* The slots that were never used, but may be resident as their neighbours' huge page is. */
 static void purge_unused(hakmem_chunk_t *chunk) {
-    /* Relaxed: how far it is worth looking. To purge what cannot be touched does nothing. */
-    uint32_t committed = atomic_load_explicit(&chunk->committed, memory_order_relaxed);
-    for (uint32_t w = 0; w * 64 < committed; w++) {
-        uint64_t claimed = claim_bits(&chunk->unused[w], word_mask(w, 0, committed));
-        purge_slots(chunk, w, claimed);
+    for (uint32_t w = 0; w < CHUNK_WORDS; w++) {
+        uint64_t claimed = claim_bits(&chunk->unused[w], UINT64_MAX);
+        /* Relaxed, and after the claim, whose acquire brings it: who has a slot keeps the prefix from shrinking. */
+        uint32_t committed = atomic_load_explicit(&chunk->committed, memory_order_relaxed);
+        if (committed > w * 64) {
+            purge_slots(chunk, w, claimed & word_mask(w, 0, committed));
+        }
         give_bits(&chunk->unused[w], claimed);
     }
 }

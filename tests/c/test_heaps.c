@@ -66,7 +66,7 @@ static void test_life(void) {
 
 /* All states that a page can be in when its heap goes. */
 static void test_states(void) {
-    enum { SIZE = 4096, FIT = 65536 / SIZE };
+    enum { SIZE = 8192, FIT = 65536 / SIZE }; /* no bin gathers blocks of that size */
     hakmem_tiny_heap_t *heap = hakmem_tiny_heap_create();
     void *blocks[4][FIT];
     for (int page = 0; page < 4; page++) {

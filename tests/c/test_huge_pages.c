@@ -4,8 +4,9 @@
 #include "shared_pool.h"
 
 enum {
-    SLOTS = 706, /* the first chunk, which gets some on the way, and a part of the second, but no whole number of them */
-    KEPT = 382,  /* with the chunk's head a whole number */
+    SLOTS =
+        706,    /* the first chunk, which gets some on the way, and a part of the second, but no whole number of them */
+    KEPT = 382, /* with the chunk's head a whole number */
 };
 
 static size_t resident(void) {
