@@ -45,7 +45,6 @@ static _Atomic size_t live_bytes;
 static size_t dense_bytes; /* the size of that mapping; 0: it was not, or there was none */
 static uint32_t huge_page_turn;
 static node_t *newest; /* the last block that could tell, while it is in the table: by the next one it may be filled */
-#define HUGE_PAGE (2 * MIB)
 #define HUGE_PAGES_FROM (4 * MIB)
 
 static node_t **bucket_of(const void *p) {

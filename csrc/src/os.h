@@ -26,6 +26,9 @@ bool hakmem_os_purge(void *p, size_t size);
 void *hakmem_os_map(size_t size, size_t align);
 void hakmem_os_unmap(void *p, size_t size);
 
+/* The huge pages of the processors that are tested. */
+#define HUGE_PAGE (2 * MIB)
+
 /* Asks for huge pages where the range is touched for the first time; the system may not care. */
 void hakmem_os_prefer_huge_pages(void *p, size_t size);
 

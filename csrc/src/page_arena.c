@@ -16,7 +16,6 @@ enum { COMMIT_FIRST_SLOTS = 16 };
  * of every class that it uses, of which it may have touched little, and the last huge page is resident as a whole for its first
  * block. In chunks after the first, DENSITY_SLOTS at least are looked at. */
 enum { HUGE_AFTER_SLOTS = 128, DENSITY_SLOTS = 64, DENSITY_PROBES = 32 };
-#define HUGE_PAGE (2 * MIB)
 
 /* Until there is a region, `base` is where no pointer lies, null included: a thread may see `bytes` before it. */
 hakmem_range_t hakmem_block_range = {(uintptr_t)1 << 63, 0};
