@@ -1,5 +1,6 @@
 """Time and peak memory of each program on each allocator, in turn over several rounds."""
 
+import hashlib
 import json
 import os
 import platform
@@ -18,7 +19,8 @@ def run(programs, library, options):
     for name, (package, _) in PEERS.items():
         if name not in allocators:
             print(f"skip  {name}: Debian's {package} is not installed")
-    rows = []
+    conditions = conditions_of(allocators, options)
+    rows = kept(conditions) if options.resume else {}
     for program in programs:
         reason = program.why_not()
         if reason is not None:
@@ -26,12 +28,15 @@ def run(programs, library, options):
             continue
         if program.name == "apt-get":
             continue  # it waits for the network
-        rows.append(measure(program, allocators, options))
-        print(line_of(rows[-1]), flush=True)
+        if program.name in rows:
+            print(f"kept  {line_of(rows[program.name])}", flush=True)
+            continue
+        rows[program.name] = measure(program, allocators, options)
+        print(f"bench {line_of(rows[program.name])}", flush=True)
+        keep(rows, conditions)  # after each program: the whole takes long, and may be interrupted
     if not rows:
         fail("nothing was measured")
-    keep(rows, options)
-    text = table(rows, list(allocators), options.rounds)
+    text = table(list(rows.values()), list(allocators), options.rounds)
     print(f"\n{text}")
     if options.write:
         write(text)
@@ -79,7 +84,7 @@ def largest(row):
 
 def line_of(row):
     cells = "  ".join(f"{name} {seconds(row, name):.2f} s {peak_mib(row, name):.1f} MiB" for name in row["figures"])
-    return f"bench {row['program']:12} {cells}"
+    return f"{row['program']:12} {cells}"
 
 
 def table(rows, names, rounds):
@@ -103,11 +108,37 @@ def table(rows, names, rounds):
     return "\n".join(lines)
 
 
-def keep(rows, options):
-    """Every round's figures, for whoever wants to look at the spread."""
-    folder = ROOT / os.environ.get("CARGO_TARGET_DIR", "target") / "compat"
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "figures.json").write_text(json.dumps({"quick": options.quick, "rows": rows}, indent=1) + "\n")
+def conditions_of(allocators, options):
+    """What rows of one table must have in common: the very library, the allocators and the amount of work."""
+    digest = hashlib.sha256(allocators["hakmem"].read_bytes()).hexdigest()
+    return {"library": digest, "allocators": list(allocators), "rounds": options.rounds, "quick": options.quick}
+
+
+def figures_file():
+    return ROOT / os.environ.get("CARGO_TARGET_DIR", "target") / "compat" / "figures.json"
+
+
+def kept(conditions):
+    """The rows of a run that was interrupted, by program; none when its conditions were others or its file is damaged."""
+    try:
+        found = json.loads(figures_file().read_text())
+        if found["conditions"] == conditions:
+            return {row["program"]: row for row in found["rows"]}
+        print("figures of other conditions (library, allocators, rounds or --quick) are measured anew")
+    except FileNotFoundError:
+        pass
+    except (ValueError, KeyError, TypeError) as error:
+        print(f"{figures_file()} cannot be read ({error!r}): all is measured anew")
+    return {}
+
+
+def keep(rows, conditions):
+    """Every round's figures, for --resume and for whoever wants to look at the spread."""
+    file = figures_file()
+    file.parent.mkdir(parents=True, exist_ok=True)
+    fresh = file.with_suffix(".new")
+    fresh.write_text(json.dumps({"conditions": conditions, "rows": list(rows.values())}, indent=1) + "\n")
+    fresh.replace(file)
 
 
 def write(text):
