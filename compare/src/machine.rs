@@ -13,6 +13,9 @@ pub struct Machine {
     pub rustc: String,
     pub cc: String,
     pub when: String,
+    /// How the processors moved while something was measured, if they did.
+    #[serde(default)]
+    pub processors: Option<String>,
 }
 
 impl Machine {
@@ -25,14 +28,17 @@ impl Machine {
             rustc: rustc(),
             cc: cc(),
             when: humantime::format_rfc3339_seconds(std::time::SystemTime::now()).to_string(),
+            processors: None,
         }
     }
 
-    pub fn lines(&self) -> [String; 2] {
-        [
+    pub fn lines(&self) -> Vec<String> {
+        let mut lines = vec![
             format!("{}, {} cores, {} MiB, {}", self.processor, self.cores, self.memory_mib, self.system),
             format!("{}; {}; {}", self.rustc, self.cc, self.when),
-        ]
+        ];
+        lines.extend(self.processors.clone());
+        lines
     }
 }
 

@@ -15,6 +15,7 @@ mod measurement;
 mod optimised;
 mod phases;
 mod places;
+mod processors;
 mod progress;
 mod ranking;
 mod report;

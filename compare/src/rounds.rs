@@ -5,6 +5,7 @@ use serde::Serialize;
 use crate::builder::Built;
 use crate::cli::Limits;
 use crate::measurement::Measurement;
+use crate::processors::{Ended, Processors};
 use crate::progress;
 use crate::worker::{self, Case};
 
@@ -19,7 +20,8 @@ pub struct Runs {
     pub failure: Option<String>,
 }
 
-pub fn run(built: &[Built], cases: &[Case], rounds: u32, limits: &Limits) -> Vec<Runs> {
+/// All runs, and what a report should say of the machine while they ran.
+pub fn run(built: &[Built], cases: &[Case], rounds: u32, limits: &Limits) -> (Vec<Runs>, Option<String>) {
     let mut all: Vec<Runs> = cases
         .iter()
         .flat_map(|case| {
@@ -32,6 +34,7 @@ pub fn run(built: &[Built], cases: &[Case], rounds: u32, limits: &Limits) -> Vec
         })
         .collect();
     let bar = progress::bar(u64::from(rounds) * all.len() as u64, "measuring");
+    let mut processors = cases.iter().any(|case| case.threads).then(Processors::survey);
     for round in 0..rounds as usize {
         for (c, case) in cases.iter().enumerate() {
             for turn in 0..built.len() {
@@ -40,7 +43,12 @@ pub fn run(built: &[Built], cases: &[Case], rounds: u32, limits: &Limits) -> Vec
                 let runs = &mut all[c * built.len() + a];
                 bar.say(&format!("round {}, {}, {}", round + 1, case.name, runs.allocator));
                 if runs.failure.is_none() {
-                    match worker::run(&built[a], case, limits) {
+                    let run = |ended: &mut Ended| worker::run(&built[a], case, limits, ended);
+                    let measured = match &mut processors {
+                        Some(processors) if case.threads => processors.while_apart(run),
+                        _ => run(&mut || {}),
+                    };
+                    match measured {
                         Ok(measurement) => runs.runs.push(measurement),
                         Err(reason) => {
                             bar.note(&format!("{} under {}: {reason}", case.name, runs.allocator));
@@ -53,5 +61,5 @@ pub fn run(built: &[Built], cases: &[Case], rounds: u32, limits: &Limits) -> Vec
         }
     }
     bar.end();
-    all
+    (all, processors.and_then(|processors| processors.line()))
 }

@@ -20,10 +20,10 @@ pub fn run(options: &Suite) -> Result<ExitCode, String> {
     }
     let cases: Vec<Case> =
         workloads.iter().map(|entry| Case::of(entry.name, &options.limits, options.settle_ms)).collect();
-    let runs = rounds::run(&built, &cases, options.rounds, &options.limits);
+    let (runs, processors) = rounds::run(&built, &cases, options.rounds, &options.limits);
     let rows = ranking::rows(&runs);
     let report = report::Report {
-        machine: Machine::describe(),
+        machine: Machine { processors, ..Machine::describe() },
         rounds: options.rounds,
         scale: options.limits.scale,
         seed: options.limits.seed,

@@ -1,16 +1,16 @@
 //! Runs one worker, watched: a crash, a hang or a worker that eats the machine's memory becomes a row, not the end.
 
-use std::io::Read;
+use std::io::{BufRead, BufReader, Read};
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use crate::builder::Built;
 use crate::cli::Limits;
 use crate::measurement::Measurement;
-use crate::{machine, places};
+use crate::processors::Ended;
+use crate::{catalog, machine, places};
 
 /// The status of a worker that got no memory.
 const OUT_OF_MEMORY: i32 = 12;
@@ -40,6 +40,8 @@ pub struct Case {
     pub name: String,
     /// The worker's, the workload first.
     pub arguments: Vec<String>,
+    /// Whether several threads work at a time.
+    pub threads: bool,
 }
 
 impl Case {
@@ -50,19 +52,24 @@ impl Case {
     }
 
     pub fn new(name: &str, words: &str) -> Self {
-        Self { name: name.into(), arguments: words.split_whitespace().map(String::from).collect() }
+        let mut arguments: Vec<String> = words.split_whitespace().map(String::from).collect();
+        let threads = arguments.first().and_then(|name| catalog::find(name)).is_some_and(|entry| entry.threads);
+        if threads {
+            arguments.push("--announce".into());
+        }
+        Self { name: name.into(), arguments, threads }
     }
 }
 
-/// Runs a case once.
-pub fn run(built: &Built, case: &Case, limits: &Limits) -> Result<Measurement, String> {
+/// Runs a case once, and calls `ended` when the timed part is over, of one with threads.
+pub fn run(built: &Built, case: &Case, limits: &Limits, ended: &mut Ended) -> Result<Measurement, String> {
     let mut command = Command::new(&built.program);
     command.args(&case.arguments);
     command.envs(built.variant.run_environment.iter().copied());
     if let Some(sources) = rust_sources() {
         command.env("COMPARE_RUST_SOURCES", sources);
     }
-    let mut measurement = Measurement::parse(&output(command, Bounds::new(limits))?)?;
+    let mut measurement = Measurement::parse(&output_until(command, Bounds::new(limits), ended)?)?;
     if measurement.allocator != built.variant.allocator {
         return Err(format!(
             "{} is a worker with {}; run one comparison at a time in a target directory, and this one again",
@@ -76,7 +83,12 @@ pub fn run(built: &Built, case: &Case, limits: &Limits) -> Result<Measurement, S
 }
 
 /// The standard output of a command that ended well within its bounds.
-pub fn output(mut command: Command, bounds: Bounds) -> Result<String, String> {
+pub fn output(command: Command, bounds: Bounds) -> Result<String, String> {
+    output_until(command, bounds, &mut || {})
+}
+
+/// The same, of a worker that announces the end of its timed part.
+fn output_until(mut command: Command, bounds: Bounds, ended: &mut Ended) -> Result<String, String> {
     let program = command.get_program().to_owned();
     let mut child = command
         .stdin(Stdio::null())
@@ -85,10 +97,13 @@ pub fn output(mut command: Command, bounds: Bounds) -> Result<String, String> {
         .spawn()
         .map_err(|error| format!("cannot run {}: {error}", Path::new(&program).display()))?;
     // Both pipes are emptied as they fill, or a worker that says much would wait for ever.
-    let (text, errors) = (collect(child.stdout.take()), collect(child.stderr.take()));
-    let ended = wait(&mut child, bounds);
-    let (text, errors) = (text.join().unwrap_or_default(), errors.join().unwrap_or_default());
-    let status = ended?;
+    let (text, errors) = (child.stdout.take(), child.stderr.take());
+    let (status, text, errors) = std::thread::scope(|scope| {
+        let text = scope.spawn(|| collect(text, ended));
+        let errors = scope.spawn(|| collect(errors, &mut || {}));
+        (wait(&mut child, bounds), text.join().unwrap_or_default(), errors.join().unwrap_or_default())
+    });
+    let status = status?;
     if status.success() {
         return Ok(text);
     }
@@ -97,15 +112,18 @@ pub fn output(mut command: Command, bounds: Bounds) -> Result<String, String> {
     Err(if said.is_empty() { why } else { format!("{why}: {said}") })
 }
 
-fn collect(pipe: Option<impl Read + Send + 'static>) -> JoinHandle<String> {
-    std::thread::spawn(move || {
-        let mut bytes = Vec::new();
-        if let Some(mut pipe) = pipe {
-            // What was read before an error is still worth having.
-            let _ = pipe.read_to_end(&mut bytes);
+fn collect(pipe: Option<impl Read>, ended: &mut Ended) -> String {
+    let mut bytes = Vec::new();
+    let mut pipe = pipe.map(BufReader::new);
+    let mut line = 0;
+    // What was read before an error is still worth having.
+    while pipe.as_mut().is_some_and(|pipe| pipe.read_until(b'\n', &mut bytes).is_ok_and(|read| read > 0)) {
+        if bytes[line..] == *catalog::OVER.as_bytes() {
+            ended();
         }
-        String::from_utf8_lossy(&bytes).into_owned()
-    })
+        line = bytes.len();
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 fn wait(child: &mut Child, bounds: Bounds) -> Result<ExitStatus, String> {
@@ -197,10 +215,21 @@ mod tests {
         let run = |allocator: &str| {
             let words =
                 format!(r#"{{"allocator":"{allocator}","workload":"","ops":1,"seconds":1.0,"ops_per_second":1.0}}"#);
-            run(&Built { variant: Variant::hakmem(), program: "echo".into() }, &Case::new("", &words), &limits)
+            let built = Built { variant: Variant::hakmem(), program: "echo".into() };
+            run(&built, &Case::new("", &words), &limits, &mut || {})
         };
         assert!(run("hakmem").is_ok());
         assert!(run("system").unwrap_err().contains("a worker with system"));
+    }
+
+    #[test]
+    fn the_end_of_the_timed_part_is_told_before_the_process_ends() {
+        let (mut command, mut told) = (Command::new("sh"), None);
+        command.arg("-c").arg(format!("echo before; printf '{}'; exec sleep 1", crate::catalog::OVER));
+        let begin = std::time::Instant::now();
+        let text = super::output_until(command, Bounds::of(10, Some(1 << 20)), &mut || told = Some(begin.elapsed()));
+        assert_eq!(text, Ok(format!("before\n{}", crate::catalog::OVER)));
+        assert!(told.unwrap() + std::time::Duration::from_millis(500) < begin.elapsed());
     }
 
     #[test]

@@ -34,7 +34,8 @@ pub fn run(options: &Growth) -> Result<ExitCode, String> {
     let parts: Vec<Part> = Part::value_variants().iter().copied().filter(chosen).collect();
     // All parts in one plan: a round sees them all, and one bar shows how far it is.
     let cases: Vec<Case> = parts.iter().flat_map(|part| part_cases(*part, &options.limits)).collect();
-    let rows = ranking::rows(&rounds::run(&built, &cases, options.rounds, &options.limits));
+    let (runs, processors) = rounds::run(&built, &cases, options.rounds, &options.limits);
+    let rows = ranking::rows(&runs);
     let starts = match parts.contains(&Part::Start) {
         true => start::starts(&built, &rows, options.limits.timeout),
         false => Vec::new(),
@@ -50,7 +51,7 @@ pub fn run(options: &Growth) -> Result<ExitCode, String> {
         })
         .collect();
     let verdicts: Vec<Verdict> = sections.iter().flat_map(|section| section.verdicts.clone()).collect();
-    let machine = Machine::describe();
+    let machine = Machine { processors, ..Machine::describe() };
     let page = section::page(&machine, options, &sections, &verdicts, &failures(&rows, &not_built));
     println!("{page}");
 

@@ -58,7 +58,7 @@ pub fn collect(options: &Phases) -> Result<Vec<PhaseRow>, String> {
         return Err(format!("{name} cannot be built: {reason}"));
     }
 
-    let runs = rounds::run(&built, &[super::case(&options.limits)], options.rounds, &options.limits);
+    let (runs, _) = rounds::run(&built, &[super::case(&options.limits)], options.rounds, &options.limits);
     let bar = progress::bar(built.len() as u64, "counting");
     let mut rows = Vec::new();
     for (built, runs) in built.iter().zip(runs) {
@@ -110,7 +110,7 @@ fn timed_row(arm: Option<Arm>, built: &Built, runs: &rounds::Runs) -> PhaseRow {
 
 /// One run is enough: the same seed does the same work.
 fn add_statistics(row: &mut PhaseRow, counting: &Built, options: &Phases) {
-    match worker::run(counting, &super::case(&options.limits), &options.limits) {
+    match worker::run(counting, &super::case(&options.limits), &options.limits, &mut || {}) {
         Ok(measured) => {
             row.hit_rate = measured.hit_rate();
             row.atomics = measured.per_op(measured.atomic_ops);

@@ -22,11 +22,13 @@ pub struct Run {
     /// How many calls are timed; 0 for none.
     pub samples: u64,
     pub watch_memory: bool,
+    /// Whether a line says that the timed part is over.
+    pub announce: bool,
 }
 
 const USAGE: &str =
     "usage: NAME [--ops N] [--scale F] [--seed N] [--threads N] [--slots N] [--settle-ms N] [--no-latency] \
-                     [--bare] [--samples N] [ARGUMENTS OF larson], or --list";
+                     [--bare] [--samples N] [--announce] [ARGUMENTS OF larson], or --list";
 
 pub fn parse(mut words: impl Iterator<Item = String>) -> Result<Request, String> {
     let name = words.next().ok_or(USAGE)?;
@@ -45,6 +47,7 @@ pub fn parse(mut words: impl Iterator<Item = String>) -> Result<Request, String>
         settle: Some(Duration::from_secs(1)),
         samples: SAMPLES,
         watch_memory: true,
+        announce: false,
     };
     while let Some(word) = words.next() {
         let mut value = || words.next().ok_or_else(|| format!("{word} needs a value\n{USAGE}"));
@@ -58,6 +61,7 @@ pub fn parse(mut words: impl Iterator<Item = String>) -> Result<Request, String>
             "--no-latency" => run.samples = 0,
             // After --bare it turns the timing of calls on again.
             "--samples" => run.samples = number(&value()?)?,
+            "--announce" => run.announce = true,
             // Nothing but the work itself: for simulators, where a second thread and a second's sleep only cost time.
             "--bare" => (run.samples, run.watch_memory, run.settle) = (0, false, None),
             _ if entry.name.starts_with("larson") => run.arguments.push(number(&word)?),

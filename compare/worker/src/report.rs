@@ -33,6 +33,7 @@ pub fn measure(run: &Run) -> ExitCode {
         arguments: run.arguments.clone(),
         sampling: Sampling { samples: run.samples, clock_ns, threads: 1 },
         watch_memory: run.watch_memory,
+        announce: run.announce,
         outcome: Cell::new(None),
     };
     let (start_rss, start_anonymous) = (rss::now(), rss::anonymous());
