@@ -63,10 +63,10 @@ pub const CATALOG: &[Entry] = &[
     raw("mixed_256", 80_000_000, "call", "mixed sizes to 1 KiB, mostly small, 256 live: one freed, one made"),
     raw("mixed_8k", 50_000_000, "call", "the same with 8,192 live"),
     raw("mixed_256k", 10_000_000, "call", "the same with 262,144 live"),
-    raw("large", 150_000, "call", "64 KiB to 1 MiB, 32 live, a byte written in each page"),
-    raw("huge", 400, "call", "4 to 32 MiB, 8 live, a byte written in each page"),
+    raw("large", 400_000, "call", "64 KiB to 1 MiB, 32 live, a byte written in each page"),
+    raw("huge", 2_000, "call", "4 to 32 MiB, 8 live, a byte written in each page"),
     raw("vec_growth", 400_000_000, "push", "vectors that grow by pushing, to 16 MiB at most"),
-    raw("realloc_steps", 1_200, "realloc", "buffers that grow to 32 MiB by an eighth at a time"),
+    raw("realloc_steps", 6_000, "realloc", "buffers that grow to 32 MiB by an eighth at a time"),
     raw("zeroed", 400_000, "call", "zeroed memory of 256 B to 1 MiB, 64 live, a byte written in each page"),
     threaded(raw(
         "threads_churn",
