@@ -7,7 +7,7 @@ use crate::ffi;
 #[cfg(not(miri))]
 use crate::layout::{class_of, route, same_class, Route};
 #[cfg(hakmem_rust_fast_path)]
-use crate::layout::{rounded, table_class};
+use crate::layout::{rounded, table_bin};
 
 /// The allocator, to be used as `#[global_allocator]`. It has no state of its own: every value is the same allocator.
 ///
@@ -49,9 +49,9 @@ unsafe impl GlobalAlloc for Hakmem {
     #[inline]
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         #[cfg(hakmem_rust_fast_path)]
-        if let Some(class) = table_class(layout) {
-            // SAFETY: a class of the table has a bin; C takes what is left as below.
-            return unsafe { crate::fast::pop(class).unwrap_or_else(|| crate::fast::alloc_in_c(rounded(layout))) };
+        if let Some(bin) = table_bin(layout) {
+            // SAFETY: C takes what is left as below.
+            return crate::fast::pop(bin).unwrap_or_else(|| unsafe { crate::fast::alloc_in_c(rounded(layout)) });
         }
         match route(layout) {
             // SAFETY: `rounded` is at most MEDIUM_MAX, and a multiple of any alignment above 8.
@@ -64,12 +64,10 @@ unsafe impl GlobalAlloc for Hakmem {
     #[inline]
     unsafe fn dealloc(&self, ptr: *mut u8, layout: Layout) {
         #[cfg(hakmem_rust_fast_path)]
-        if let Some(class) = table_class(layout) {
-            // SAFETY: a class of the table has a bin; C takes what is left as below.
-            unsafe {
-                if !crate::fast::push(ptr, class) {
-                    ffi::hakmem_free_tiny(ptr.cast(), class as u32);
-                }
+        if let Some(bin) = table_bin(layout) {
+            if !crate::fast::push(ptr, bin) {
+                // SAFETY: as below.
+                unsafe { ffi::hakmem_free_tiny(ptr.cast(), bin.class() as u32) };
             }
             return;
         }

@@ -7,6 +7,7 @@
 use core::ptr;
 use core::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
 
+use crate::layout::Bin;
 use crate::{ffi, thread_cache};
 
 type Slot = *mut core::ffi::c_void;
@@ -15,11 +16,11 @@ type Slot = *mut core::ffi::c_void;
 ///
 /// # Safety
 ///
-/// `cache` is from [`thread_cache::get`]; `class` is below `HAKMEM_CACHE_CLASSES`.
+/// `cache` is from [`thread_cache::get`].
 #[inline(always)]
-unsafe fn bin_of(cache: *mut ffi::hakmem_cache_t, class: usize) -> *mut ffi::hakmem_cache_bin_t {
-    // SAFETY: a cache begins with an array of that many bins.
-    unsafe { cache.cast::<ffi::hakmem_cache_bin_t>().add(class) }
+unsafe fn bin_of(cache: *mut ffi::hakmem_cache_t, bin: Bin) -> *mut ffi::hakmem_cache_bin_t {
+    // SAFETY: a cache begins with the array of its bins, and a `Bin` lies in it.
+    unsafe { cache.cast::<Slot>().add(bin.words()).cast() }
 }
 
 /// # Safety
@@ -44,15 +45,11 @@ unsafe fn top_of<'a>(bin: *mut ffi::hakmem_cache_bin_t) -> &'a AtomicPtr<Slot> {
 }
 
 /// Takes the block of this class that was freed last. `None`: C must be asked.
-///
-/// # Safety
-///
-/// `class` is below `HAKMEM_CACHE_CLASSES`.
 #[inline(always)]
-pub(crate) unsafe fn pop(class: usize) -> Option<*mut u8> {
+pub(crate) fn pop(bin: Bin) -> Option<*mut u8> {
     let cache = thread_cache::get();
-    // SAFETY: the caller's promise.
-    let top_cell = unsafe { top_of(bin_of(cache, class)) };
+    // SAFETY: it is the thread's cache.
+    let top_cell = unsafe { top_of(bin_of(cache, bin)) };
     let top = top_cell.load(Ordering::Relaxed);
     // SAFETY: `top` points into the bin's array, whose lowest entry is null, or to the closed bins' null.
     let block = unsafe { *top };
@@ -71,12 +68,8 @@ pub(crate) unsafe fn pop(class: usize) -> Option<*mut u8> {
 }
 
 /// Keeps a block of this class for the next allocation. False: C must take it.
-///
-/// # Safety
-///
-/// `class` is below `HAKMEM_CACHE_CLASSES`.
 #[inline(always)]
-pub(crate) unsafe fn push(ptr: *mut u8, class: usize) -> bool {
+pub(crate) fn push(ptr: *mut u8, bin: Bin) -> bool {
     // SAFETY: statics of the core; C and Rust access them as atomics. Relaxed: a block that C gave out came with a
     // happens-before from the range that holds it.
     let (base, bytes) = unsafe {
@@ -86,9 +79,9 @@ pub(crate) unsafe fn push(ptr: *mut u8, class: usize) -> bool {
             AtomicUsize::from_ptr(&raw mut (*range).bytes).load(Ordering::Relaxed),
         )
     };
-    // SAFETY: the caller's promise; `limit` is this thread's alone.
+    // SAFETY: it is the thread's cache; `limit` is this thread's alone.
     let (top_cell, limit) = unsafe {
-        let bin = bin_of(thread_cache::get(), class);
+        let bin = bin_of(thread_cache::get(), bin);
         (top_of(bin), (*bin).limit)
     };
     let top = top_cell.load(Ordering::Relaxed);

@@ -59,27 +59,53 @@ pub(crate) const fn route(layout: Layout) -> Route {
 #[cfg_attr(not(hakmem_rust_fast_path), allow(dead_code))] // fast.rs is the user
 const TABLE_MAX: usize = 1024;
 
+/// Where a class's bin lies in a cache: so many words from its start, which an address takes as it is, where a number of bins
+/// would first have to be made one of bytes.
+#[cfg_attr(not(hakmem_rust_fast_path), allow(dead_code))]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Bin(usize);
+
+#[cfg_attr(not(hakmem_rust_fast_path), allow(dead_code))]
+impl Bin {
+    /// Words of a bin: two pointers.
+    const WORDS: usize = 2;
+
+    #[inline(always)]
+    pub(crate) const fn words(self) -> usize {
+        self.0
+    }
+
+    #[inline(always)]
+    pub(crate) const fn class(self) -> usize {
+        self.0 / Self::WORDS
+    }
+}
+
+#[cfg(not(miri))]
+const _: () = assert!(size_of::<crate::ffi::hakmem_cache_bin_t>() == Bin::WORDS * size_of::<*mut u8>());
+
 /// A constant, not a static: an index that is a constant folds, also in other crates.
 #[cfg_attr(not(hakmem_rust_fast_path), allow(dead_code))]
-const CLASS_BY_WORDS: [u8; TABLE_MAX / CLASS_STEP + 1] = {
+const BIN_BY_WORDS: [u8; TABLE_MAX / CLASS_STEP + 1] = {
+    assert!(class_of(TABLE_MAX) * Bin::WORDS <= u8::MAX as usize);
     let mut table = [0; TABLE_MAX / CLASS_STEP + 1];
     let mut i = 0;
     while i < table.len() {
-        table[i] = class_of(i * CLASS_STEP) as u8;
+        table[i] = (class_of(i * CLASS_STEP) * Bin::WORDS) as u8;
         i += 1;
     }
     table
 };
 
-/// The class of a layout, if the table knows it.
+/// The bin of a layout's class, if the table knows it.
 #[cfg_attr(not(hakmem_rust_fast_path), allow(dead_code))]
 #[inline(always)]
-pub(crate) const fn table_class(layout: Layout) -> Option<usize> {
+pub(crate) const fn table_bin(layout: Layout) -> Option<Bin> {
     let size = rounded(layout);
     if size > TABLE_MAX {
         return None;
     }
-    Some(CLASS_BY_WORDS[(size + CLASS_STEP - 1) >> CLASS_STEP.ilog2()] as usize)
+    Some(Bin(BIN_BY_WORDS[(size + CLASS_STEP - 1) >> CLASS_STEP.ilog2()] as usize))
 }
 
 /// The class of a size up to [`MEDIUM_MAX`]; 0 counts as 1.
@@ -123,11 +149,11 @@ mod tests {
     #[test]
     fn the_table_says_what_the_arithmetic_says() {
         for size in 0..=TABLE_MAX {
-            assert_eq!(table_class(layout(size, 1)), Some(class_of(size)), "{size}");
+            assert_eq!(table_bin(layout(size, 1)).map(Bin::class), Some(class_of(size)), "{size}");
         }
-        assert_eq!(table_class(layout(TABLE_MAX + 1, 1)), None);
-        assert_eq!(table_class(layout(1, 2 * TABLE_MAX)), None);
-        assert_eq!(table_class(layout(0, TABLE_MAX)), Some(class_of(TABLE_MAX)));
+        assert_eq!(table_bin(layout(TABLE_MAX + 1, 1)), None);
+        assert_eq!(table_bin(layout(1, 2 * TABLE_MAX)), None);
+        assert_eq!(table_bin(layout(0, TABLE_MAX)).map(Bin::class), Some(class_of(TABLE_MAX)));
     }
 
     #[test]
