@@ -82,11 +82,12 @@ HAKMEM_INLINE uint16_t *block_offsets(hakmem_block_t *block) {
 /* The one that an offset which `block` carries leads to. */
 HAKMEM_INLINE void *block_at(hakmem_block_t *block, uint16_t offset) {
     /* Not by adding to the pointer: what it leads to is another object. */
-    uintptr_t at = (uintptr_t)block;
-    /* LLVM 22, given this as clang 14's intermediate code (cross-language LTO), takes the upper bits for zero in one of the places
-     * where it stands. The C and that code are right; why it does so is not known. */
-    HAKMEM_FORGET(at);
-    return (void *)((at & ~(((uintptr_t)1 << BLOCK_OFFSET_BITS) - 1)) + offset);
+    uintptr_t slot = (uintptr_t)block & ~(((uintptr_t)1 << BLOCK_OFFSET_BITS) - 1);
+    /* Seen as one expression, with an offset from memory, this is "replace the lower half-word" to LLVM 22 for x86-64, which
+     * makes a 16-bit load of it; where the register is the load's address too, a later pass (x86-fixup-bw-insts) takes its upper bits for
+     * dead and clears them. Rust's own code is translated so as well. */
+    HAKMEM_FORGET(slot);
+    return (void *)(slot + offset);
 }
 
 /* Blocks of one page on their way back to it, linked from the first to the last. */
