@@ -61,6 +61,8 @@ void hakmem_tiny_heap_init(hakmem_tiny_heap_t *heap) {
     heap->epoch = heap->l0_used_epoch = 0;
     heap->epoch_began_ms = 0;
     heap->retired_bytes = 0;
+    heap->sweep_next = NULL;
+    heap->sweep_class = 0;
     heap->on_exit = NULL;
     hakmem_tiny_rebuild_direct_cache(heap);
     atomic_store_explicit(&heap->noticed, 0, memory_order_relaxed);
@@ -98,6 +100,9 @@ static void queue_push_back(hakmem_tiny_heap_t *heap, hakmem_tiny_page_t *page) 
 
 static void queue_remove(hakmem_tiny_heap_t *heap, hakmem_tiny_page_t *page) {
     hakmem_page_queue_t *queue = &heap->size_classes[page->size_class];
+    if (page == heap->sweep_next) {
+        heap->sweep_next = page->next;
+    }
     if (page->next != NULL) {
         page->next->previous = page->previous;
     } else {
@@ -312,25 +317,33 @@ void hakmem_heap_attend(hakmem_tiny_page_t *page) {
     }
 }
 
-/* The pages kept since `epoch` or earlier; one that is in use again is only struck off. */
-static void release_retired(hakmem_tiny_heap_t *heap, bool all) {
-    for (uint32_t c = 0; c < CLASS_COUNT; c++) {
-        hakmem_tiny_page_t *next;
-        for (hakmem_tiny_page_t *page = heap->size_classes[c].first; page != NULL; page = next) {
-            next = page->next;
-            if (!page->flags.is_retired) {
-                if (page_is_empty(page)) { /* other threads freed the last of it, without notice */
-                    hakmem_tiny_collect_frees(page);
-                    hakmem_tiny_page_retire(page);
-                }
-                continue;
-            }
-            if (!page_is_empty(page)) {
-                unretire(heap, page);
-            } else if (all || (int32_t)(heap->epoch - page->expires_epoch) >= 0) {
-                give_up(heap, page);
-            }
+/* Gives a page up that was kept since it emptied, if its time has come; one that is in use again is only struck off. */
+static void sweep_page(hakmem_tiny_heap_t *heap, hakmem_tiny_page_t *page) {
+    if (!page->flags.is_retired) {
+        if (page_is_empty(page)) { /* other threads freed the last of it, without notice */
+            hakmem_tiny_collect_frees(page);
+            hakmem_tiny_page_retire(page);
         }
+    } else if (!page_is_empty(page)) {
+        unretire(heap, page);
+    } else if ((int32_t)(heap->epoch - page->expires_epoch) >= 0) {
+        give_up(heap, page);
+    }
+}
+
+void hakmem_heap_sweep(hakmem_tiny_heap_t *heap, uint32_t most) {
+    uint32_t classes = CLASS_COUNT;
+    for (uint32_t looked = 0; looked < most; looked++) {
+        while (heap->sweep_next == NULL) {
+            if (classes-- == 0) {
+                return; /* a full turn */
+            }
+            heap->sweep_class = (heap->sweep_class + 1) % CLASS_COUNT;
+            heap->sweep_next = heap->size_classes[heap->sweep_class].first;
+        }
+        hakmem_tiny_page_t *page = heap->sweep_next;
+        heap->sweep_next = page->next;
+        sweep_page(heap, page);
     }
 }
 
@@ -456,7 +469,7 @@ bool hakmem_heap_tick(hakmem_tiny_heap_t *heap) {
         heap->epoch += now - heap->epoch_began_ms < option_purge_ms() ? 1 : 2;
         heap->epoch_began_ms = now;
         hakmem_heap_drain_pending(heap); /* a heap that needs no page never looks there otherwise */
-        release_retired(heap, false);
+        hakmem_heap_sweep(heap, SWEEP_PAGES);
         if (heap->epoch - heap->l0_used_epoch >= 2) {
             release_l0(heap);
         }

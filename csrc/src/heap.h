@@ -20,6 +20,9 @@ enum {
     TICK_INTERVAL_LEAST = 32,  /* allocations between looks at the clock, when an epoch begins */
     TICK_INTERVAL_MOST = 1024, /* and when it lasts; reached by doubling */
     TICK_GENERIC = 32, /* a generic call counts as so many allocations: it stands for the blocks of an extension */
+    /* How many of its pages a heap looks at in an epoch, for those that emptied unnoticed: some 0.2 ms' worth. All of them, up
+     * to 128 MiB; more take several epochs, so that no allocation waits for a walk over a large heap. */
+    SWEEP_PAGES = 2048,
     RETIRED_MAX_BYTES = 1 << 20, /* touched bytes that empty pages may keep meanwhile */
 };
 
@@ -37,6 +40,9 @@ struct hakmem_tiny_heap_s {
     uint32_t epoch;
     uint64_t epoch_began_ms;
     size_t retired_bytes; /* touched bytes of pages with is_retired */
+
+    hakmem_tiny_page_t *sweep_next; /* where hakmem_heap_sweep goes on; null: with the class after `sweep_class` */
+    uint32_t sweep_class;
 
     hakmem_cache_books_t books;
     void (*on_exit)(void); /* who has a copy of this heap's address and wants to know when it ends */
@@ -123,6 +129,10 @@ void hakmem_heap_release_empty(hakmem_tiny_heap_t *heap);
 
 /* Takes every page out of its queue, gives the empty ones up and abandons the others; gives the slots at hand up. */
 void hakmem_heap_abandon_all(hakmem_tiny_heap_t *heap);
+
+/* Looks at the next `most` pages of the queues, each once at most: gives up what was kept long enough after it emptied, and
+ * retires what other threads emptied. */
+void hakmem_heap_sweep(hakmem_tiny_heap_t *heap, uint32_t most);
 
 /* When cache.countdown has run out: notices time passing, and sets it anew. True: a new epoch began. */
 bool hakmem_heap_tick(hakmem_tiny_heap_t *heap);

@@ -3,6 +3,7 @@
 #include <pthread.h>
 
 #include "check.h"
+#include "frees.h"
 #include "shared_pool.h"
 #include "thread.h"
 #include "tiny.h"
@@ -232,12 +233,71 @@ static void test_many(void) {
     CHECK_EQ(stats().live_blocks, 0);
 }
 
+static uint32_t queued(const hakmem_tiny_heap_t *heap) {
+    uint32_t n = 0;
+    for (uint32_t c = 0; c < CLASS_COUNT; c++) {
+        for (const hakmem_tiny_page_t *page = heap->size_classes[c].first; page != NULL; page = page->next) {
+            n++;
+        }
+    }
+    return n;
+}
+
+/* Pages that others emptied without notice are found a few at a time, wherever the heap's queues change meanwhile. */
+static void test_sweep(void) {
+    enum { PAGES = 10, BLOCKS = PAGES * 16, MOST = 3 };
+    static const size_t sizes[] = {4096, 8192};
+    void *blocks[COUNT_OF(sizes)][BLOCKS];
+    hakmem_tiny_heap_t *heap = hakmem_tiny_heap_create();
+    for (size_t s = 0; s < COUNT_OF(sizes); s++) {
+        for (int i = 0; i < BLOCKS; i++) {
+            CHECK((blocks[s][i] = hakmem_tiny_heap_malloc(heap, sizes[s])) != NULL);
+        }
+    }
+    for (int turn = 0; turn < 2; turn++) { /* one of each page, so that they are in the queues again; then the rest */
+        for (size_t s = 0; s < COUNT_OF(sizes); s++) {
+            hakmem_tiny_page_t *last = NULL;
+            for (int i = 0; i < BLOCKS; i++) {
+                hakmem_tiny_page_t *page = blocks[s][i] == NULL ? NULL : hakmem_tiny_ptr_to_page(blocks[s][i]);
+                if (turn == 1 || page != last) {
+                    hakmem_free(blocks[s][i]);
+                    blocks[s][i] = NULL;
+                }
+                last = page;
+            }
+        }
+        hakmem_flush_all(hakmem_thread_heap_get());
+        hakmem_heap_drain_pending(heap);
+    }
+    uint32_t left = queued(heap);
+    CHECK(left >= 2 * PAGES);
+    hakmem_heap_sweep(heap, MOST);
+    CHECK(queued(heap) >= left - MOST && queued(heap) < left);
+    hakmem_tiny_page_t *next = heap->sweep_next;
+    CHECK(next != NULL && page_is_empty(next));
+    hakmem_tiny_collect_frees(next);
+    hakmem_tiny_page_retire(next); /* it leaves by another way */
+    CHECK(heap->sweep_next != next);
+    for (int turn = 0; queued(heap) > COUNT_OF(sizes); turn++) {
+        CHECK(turn < 2 * PAGES);
+        left = queued(heap);
+        hakmem_heap_sweep(heap, MOST);
+        CHECK(queued(heap) >= left - MOST);
+    }
+    heap->epoch += 2; /* the last of each class is kept so long */
+    hakmem_heap_sweep(heap, UINT32_MAX);
+    CHECK_EQ(queued(heap), 0);
+    hakmem_tiny_heap_destroy(heap);
+    CHECK_EQ(stats().live_blocks, 0);
+}
+
 int main(void) {
     test_life();
     test_states();
     test_handed_on();
     test_many();
     test_others_blocks();
+    test_sweep();
     CHECK_EQ(stats().live_bytes, 0);
     return 0;
 }
