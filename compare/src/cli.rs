@@ -38,6 +38,8 @@ pub enum Command {
     Instructions(Instructions),
     /// What grows with live blocks and with threads, the slowest calls, and what a start costs.
     Growth(Growth),
+    /// Whether two runs put the allocators in the same order; fails where they do not.
+    Agree(Agree),
 }
 
 #[derive(Args)]
@@ -152,6 +154,19 @@ pub struct Growth {
 
     #[command(flatten)]
     pub limits: Limits,
+}
+
+#[derive(Args)]
+pub struct Agree {
+    /// A compare.json, or the directory that has one.
+    pub first: PathBuf,
+
+    /// Another run's.
+    pub second: PathBuf,
+
+    /// By how much two allocators' medians must differ in both runs for their order to count.
+    #[arg(long, default_value_t = 15.0, value_name = "PERCENT", value_parser = positive)]
+    pub over: f64,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

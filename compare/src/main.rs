@@ -2,6 +2,7 @@
 //!
 //! Nothing here allocates with what is measured: the workers do, this program builds, runs and counts.
 
+mod agreement;
 mod baseline;
 mod builder;
 mod callgrind;
@@ -41,6 +42,7 @@ fn main() -> ExitCode {
         Some(cli::Command::Phases(options)) => phases::run(options),
         Some(cli::Command::Instructions(options)) => instructions::run(options),
         Some(cli::Command::Growth(options)) => growth::run(options),
+        Some(cli::Command::Agree(options)) => agreement::run(options),
     };
     match outcome {
         Ok(code) => code,

@@ -1,13 +1,13 @@
 //! Rows out of rounds: medians, and who comes first.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::measurement::Measurement;
 use crate::rounds::Runs;
 use crate::statistics::{geometric_mean, Summary};
 
 /// One allocator in one workload.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Row {
     pub workload: String,
     pub allocator: String,
