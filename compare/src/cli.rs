@@ -7,7 +7,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 /// Measure hakmem beside the system's allocator, mimalloc 2 and 3, jemalloc, snmalloc, rpmalloc and tcmalloc.
 ///
 /// Builds one worker program for each allocator, runs every workload in a process of its own, the allocators in turn and
-/// round by round, and ends with a table, JSON, CSV and one HTML page of plots.
+/// round by round, and ends with a table, JSON, CSV, Markdown and one HTML page of plots.
 #[derive(Parser)]
 #[command(version, args_conflicts_with_subcommands = true, after_help = AFTER_HELP)]
 pub struct Cli {
@@ -56,7 +56,7 @@ pub struct Suite {
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub rounds: u32,
 
-    /// Where the JSON, CSV and HTML files go [default: compare-results in the target directory].
+    /// Where the JSON, CSV, Markdown and HTML files go [default: compare-results in the target directory].
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
 

@@ -1,7 +1,8 @@
-//! What a run ends with: a table, JSON, CSV, and a page.
+//! What a run ends with: a table, JSON, CSV, Markdown, and a page.
 
 pub mod csv;
 mod html;
+mod markdown;
 mod plot;
 pub mod terminal;
 pub mod units;
@@ -34,6 +35,7 @@ pub fn write(report: &Report, directory: &Path) -> Result<Vec<PathBuf>, String> 
     let files = [
         ("compare.json", json),
         ("compare.csv", csv::render(&report.rows)?),
+        ("compare.md", markdown::render(report).into_bytes()),
         ("compare.html", html::render(report)?.into_bytes()),
     ];
     files
