@@ -141,7 +141,9 @@ fn figures(
         let best = contest.filter_map(|row| Some(value(row)?.median)).reduce(better);
         let cells = names.iter().map(|name| match group.iter().find(|row| row.allocator == *name) {
             Some(row) if row.failure.is_some() => "failed".into(),
-            Some(row) if value(row).map(|value| value.median) == best => format!("**{}**", median(value(row), unit)),
+            Some(row) if best.is_some() && value(row).map(|value| value.median) == best => {
+                format!("**{}**", median(value(row), unit))
+            }
             Some(row) => median(value(row), unit),
             None => "-".into(),
         });
