@@ -7,7 +7,8 @@
 void *const hakmem_no_block = NULL;
 const hakmem_cache_t hakmem_closed_cache = {.bins = HAKMEM_CLOSED_BINS};
 
-void hakmem_cache_close(hakmem_cache_t *cache) {
+void hakmem_cache_close(hakmem_cache_t *cache, hakmem_cache_books_t *books) {
+    books->opens_in = CACHE_OPEN_CALLS;
     for (uint32_t c = 0; c < HAKMEM_CACHE_CLASSES; c++) {
         bin_set_top(&cache->bins[c], hakmem_closed_cache.bins[c].top);
         cache->bins[c].limit = hakmem_closed_cache.bins[c].limit;
@@ -34,6 +35,7 @@ static void set_limit(hakmem_cache_bin_t *bin, const hakmem_cache_book_t *book, 
 }
 
 void hakmem_cache_open(hakmem_cache_t *cache, hakmem_cache_books_t *books) {
+    books->opens_in = 0;
     books->bytes = 0; /* no bin has its former room */
     for (uint32_t c = 0; c < HAKMEM_CACHE_CLASSES; c++) {
         hakmem_cache_book_t *book = &books->of[c];

@@ -12,7 +12,11 @@
  * nothing holds on to pages that are about to be empty. It opens again after a few allocations. Until then these take the slow
  * path, which notices time passing; the older half of every bin is flushed there once an epoch. An allocation that finds an
  * open bin empty fills half of it from the page, as a program that only allocates will want. A closed bin through which other threads'
- * blocks go home gathers a few of them, since those of one page cost one CAS together. */
+ * blocks go home gathers a few of them, since those of one page cost one CAS together.
+ *
+ * Before that the cache as a whole is closed, all bins of it: until an allocation follows upon CACHE_OPEN_FREES frees, or upon
+ * CACHE_OPEN_CALLS allocations. A thread that builds something and ends, or frees what it built and ends, takes nothing out of a cache;
+ * it touches neither bins nor books, and has no blocks to flush. */
 #ifndef HAKMEM_CACHE_H
 #define HAKMEM_CACHE_H
 
@@ -23,6 +27,8 @@
 enum {
     CACHE_FIRST = 15, /* entries of the arrays that lie in the heap itself */
     CACHE_MOST = 255,
+    CACHE_OPEN_FREES = 16,
+    CACHE_OPEN_CALLS = 4096,
     CACHE_MISSES = 512,     /* so many misses justify overflows later, and no more */
     CACHE_DRAINS = 3,       /* overflows in a row that no misses justify close a bin */
     CACHE_REOPEN = 8,       /* misses that open it again */
@@ -47,7 +53,8 @@ typedef struct {
 typedef struct {
     hakmem_cache_book_t of[HAKMEM_CACHE_CLASSES];
     void *first_arrays[HAKMEM_CACHE_CLASSES][CACHE_FIRST + 1];
-    size_t bytes; /* of blocks that grown capacities may hold */
+    size_t bytes;      /* of blocks that grown capacities may hold */
+    uint32_t opens_in; /* allocations before the cache opens; a free counts for many, but for the last. 0: it is open */
 } hakmem_cache_books_t;
 
 _Static_assert(HAKMEM_CACHE_CLASSES == CLASS_SMALL_COUNT, "the one-slot classes have a bin each");
@@ -124,8 +131,22 @@ HAKMEM_INLINE bool cache_bin_is_closed(const hakmem_cache_t *cache, const hakmem
     return cache->bins[size_class].limit == book_base(&books->of[size_class]);
 }
 
+HAKMEM_INLINE bool cache_is_open(const hakmem_cache_books_t *books) {
+    return books->opens_in == 0;
+}
+
+/* An allocation, or a free, before the cache was opened. True: the allocation may open it. */
+HAKMEM_INLINE bool cache_note_early_malloc(hakmem_cache_books_t *books) {
+    return --books->opens_in == 0;
+}
+
+HAKMEM_INLINE void cache_note_early_free(hakmem_cache_books_t *books) {
+    enum { FREE = CACHE_OPEN_CALLS / CACHE_OPEN_FREES };
+    books->opens_in = books->opens_in > FREE ? books->opens_in - FREE : 1;
+}
+
 /* Closes every bin, as before first use. They are empty. */
-void hakmem_cache_close(hakmem_cache_t *cache);
+void hakmem_cache_close(hakmem_cache_t *cache, hakmem_cache_books_t *books);
 
 /* Every bin empty, with the arrays in `books`, or larger ones that it has. A bin has no room before its class saw some
  * allocations: a thread that only frees keeps nothing back. */

@@ -28,7 +28,11 @@ static HAKMEM_NOINLINE void free_elsewhere(void *p) {
 /* Where the bin is full, or there is none. */
 static HAKMEM_NOINLINE void free_uncached(void *p, uint32_t size_class) {
     hakmem_tiny_heap_t *heap = hakmem_thread_heap;
-    if (heap_is_real(heap) && !cache_bin_is_closed(&heap->cache, &heap->books, size_class)) {
+    if (!heap_caches(heap)) {
+        if (heap_is_real(heap)) {
+            cache_note_early_free(&heap->books);
+        }
+    } else if (!cache_bin_is_closed(&heap->cache, &heap->books, size_class)) {
         hakmem_flush_overflow(heap, size_class);
         if (cache_push(&heap->cache, size_class, p) == PUSH_DONE) {
             return;

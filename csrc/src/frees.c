@@ -65,7 +65,7 @@ static bool is_local_or_unparked(hakmem_tiny_page_t *page, uintptr_t owner) {
 static void note_remote(hakmem_tiny_page_t *page) {
     hakmem_tiny_heap_t *heap = hakmem_thread_heap;
     uint32_t size_class = slot_class(arena_page_info(page));
-    if (BLOCK_CACHE && size_class < HAKMEM_CACHE_CLASSES && heap_is_real(heap) && heap->serves_thread) {
+    if (size_class < HAKMEM_CACHE_CLASSES && heap_caches(heap)) {
         hakmem_cache_note_remote(&heap->cache, &heap->books, size_class);
     }
 }

@@ -21,6 +21,7 @@ const hakmem_tiny_heap_t hakmem_empty_heap = {
 #else
     .pages_direct = {E64, E1},
 #endif
+    .books = {.opens_in = CACHE_OPEN_CALLS},
     .pending = HEAP_CLOSED,
 };
 
@@ -54,7 +55,7 @@ void hakmem_tiny_rebuild_direct_cache(hakmem_tiny_heap_t *heap) {
 
 void hakmem_tiny_heap_init(hakmem_tiny_heap_t *heap) {
     /* Field by field: late pushers into inherited pages may be reading `pending`, and sums over all heaps the cache. */
-    hakmem_cache_close(&heap->cache);
+    hakmem_cache_close(&heap->cache, &heap->books);
     memset(heap->size_classes, 0, sizeof heap->size_classes);
     heap->l0_count = 0;
     heap->cache.countdown = heap->tick_interval = TICK_INTERVAL_LEAST;

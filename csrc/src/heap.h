@@ -77,6 +77,11 @@ HAKMEM_INLINE bool heap_is_real(const hakmem_tiny_heap_t *heap) {
     return heap != &hakmem_empty_heap;
 }
 
+/* Whether its cache is open: only a thread's own, and not from the first block on. */
+HAKMEM_INLINE bool heap_caches(const hakmem_tiny_heap_t *heap) {
+    return BLOCK_CACHE && cache_is_open(&heap->books);
+}
+
 /* Whether the page belongs to the calling thread's heap and is in its queue (spec name). */
 HAKMEM_INLINE bool hakmem_tiny_is_local_page(hakmem_tiny_page_t *page) {
     return owner_load(arena_page_info(page)) == (uintptr_t)hakmem_thread_heap;

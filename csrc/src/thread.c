@@ -53,9 +53,6 @@ static hakmem_tiny_heap_t *heap_new(bool serves_thread) {
     }
     hakmem_tiny_heap_init(heap);
     heap->serves_thread = heap->adopts = serves_thread;
-    if (BLOCK_CACHE && serves_thread) {
-        hakmem_cache_open(&heap->cache, &heap->books);
-    }
     return heap;
 }
 
@@ -82,9 +79,8 @@ static void heap_close(hakmem_tiny_heap_t *heap) {
     }
 }
 
-/* Gives everything up: empty pages to the pool, the others to whoever wants them. Its cache is empty. */
+/* Gives everything up: empty pages to the pool, the others to whoever wants them. Its cache is closed. */
 static void heap_end(hakmem_tiny_heap_t *heap) {
-    hakmem_cache_close(&heap->cache);
     heap_close(heap);
     hakmem_heap_abandon_all(heap);
     heap_recycle(heap);
@@ -92,7 +88,10 @@ static void heap_end(hakmem_tiny_heap_t *heap) {
 
 /* Gives up the calling thread's heap. */
 static void tear_down(hakmem_tiny_heap_t *heap) {
-    hakmem_flush_all(heap); /* while the heap is this thread's still: then its own blocks go the short way */
+    if (heap_caches(heap)) {
+        hakmem_flush_all(heap); /* while the heap is this thread's still: then its own blocks go the short way */
+        hakmem_cache_close(&heap->cache, &heap->books);
+    }
     hakmem_thread_heap = (hakmem_tiny_heap_t *)&hakmem_empty_heap;
     torn_down = true;
     heap_end(heap);

@@ -7,7 +7,7 @@
 #include "thread.h"
 
 static void tick(hakmem_tiny_heap_t *heap) {
-    if (hakmem_heap_tick(heap) && BLOCK_CACHE) {
+    if (hakmem_heap_tick(heap) && heap_caches(heap)) {
         hakmem_flush_half(heap);
     }
 }
@@ -67,10 +67,8 @@ static void refill(hakmem_tiny_heap_t *heap, uint32_t size_class) {
     hakmem_cache_refill(&heap->cache, &heap->books, size_class, blocks, n);
 }
 
-HAKMEM_NOINLINE void *hakmem_tiny_malloc_uncached(hakmem_tiny_heap_t *heap, size_t size) {
-    if (!BLOCK_CACHE || !heap_is_real(heap) || size > CLASS_SMALL_MAX) {
-        return hakmem_tiny_malloc_direct(heap, size);
-    }
+/* The bin is empty. */
+static HAKMEM_NOINLINE void *malloc_missed(hakmem_tiny_heap_t *heap, size_t size) {
     uint32_t size_class = size_class_of(size);
     hakmem_cache_missed(&heap->cache, &heap->books, size_class);
     count_down(heap, 1);
@@ -79,6 +77,22 @@ HAKMEM_NOINLINE void *hakmem_tiny_malloc_uncached(hakmem_tiny_heap_t *heap, size
         refill(heap, size_class);
     }
     return block;
+}
+
+static HAKMEM_NOINLINE void *open_and_malloc(hakmem_tiny_heap_t *heap, size_t size) {
+    hakmem_cache_open(&heap->cache, &heap->books);
+    return hakmem_tiny_malloc_direct(heap, size);
+}
+
+HAKMEM_NOINLINE void *hakmem_tiny_malloc_uncached(hakmem_tiny_heap_t *heap, size_t size) {
+    if (heap_caches(heap)) {
+        if (size <= CLASS_SMALL_MAX) {
+            return malloc_missed(heap, size);
+        }
+    } else if (BLOCK_CACHE && heap_is_real(heap) && cache_note_early_malloc(&heap->books)) {
+        return open_and_malloc(heap, size);
+    }
+    return hakmem_tiny_malloc_direct(heap, size);
 }
 
 void *hakmem_tiny_calloc(hakmem_tiny_heap_t *heap, size_t size) {

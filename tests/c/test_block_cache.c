@@ -57,13 +57,67 @@ static void release_scattered(void) {
     }
 }
 
+/* Frees and an allocation, as many as it takes. */
+static void open_cache(void) {
+    for (int i = 0; i <= CACHE_OPEN_FREES; i++) {
+        hakmem_free(hakmem_malloc(1));
+    }
+    CHECK(heap_caches(hakmem_thread_heap));
+}
+
+static bool is_open(void) {
+    return heap_caches(hakmem_thread_heap);
+}
+
+static void *builds_and_ends(void *unused) {
+    allocate(CACHE_OPEN_CALLS); /* the first makes the heap, and does not count */
+    CHECK(!is_open());
+    release(CACHE_OPEN_CALLS);
+    CHECK(!is_open());
+    CHECK_EQ(hakmem_thread_heap->books.of[CLASS].misses, 0); /* no book was kept */
+    return unused;
+}
+
+static void *builds_much(void *unused) {
+    allocate(CACHE_OPEN_CALLS);
+    CHECK(!is_open());
+    blocks[CACHE_OPEN_CALLS] = hakmem_malloc(SIZE);
+    CHECK(is_open());
+    fill(blocks[CACHE_OPEN_CALLS], SIZE, CACHE_OPEN_CALLS);
+    release(CACHE_OPEN_CALLS + 1);
+    return unused;
+}
+
+static void *takes_and_gives(void *unused) {
+    for (int i = 0; i < CACHE_OPEN_FREES; i++) {
+        hakmem_free(hakmem_malloc(SIZE));
+        CHECK(!is_open());
+    }
+    hakmem_free(hakmem_malloc(SIZE));
+    CHECK(is_open());
+    return unused;
+}
+
+/* The cache as a whole opens for a thread that takes after it gave, or takes much; at its end it is closed again. */
+static void test_opening(void) {
+    for (int round = 0; round < 2; round++) { /* the second time on heaps that served before */
+        in_thread(builds_and_ends, NULL);
+        in_thread(builds_much, NULL);
+        in_thread(takes_and_gives, NULL);
+    }
+    CHECK_EQ(live(), 0);
+    hakmem_free(hakmem_malloc(1));
+    CHECK(!is_open());
+    open_cache();
+}
+
 static void test_order(void) {
     CHECK_EQ(size_class_of(SIZE), CLASS);
     hakmem_free(hakmem_malloc(SIZE));
     CHECK_EQ(held(), 0); /* no room before the class has seen some allocations */
-    allocate(CACHE_REOPEN);
-    release(CACHE_REOPEN);
-    CHECK_EQ(held(), CACHE_REOPEN + REFILLED);
+    allocate(CACHE_REOPEN - 1);
+    release(CACHE_REOPEN - 1);
+    CHECK_EQ(held(), CACHE_REOPEN - 1 + REFILLED);
     CHECK_EQ(room(), CACHE_FIRST);
     hakmem_purge();
     CHECK_EQ(held(), 0);
@@ -139,7 +193,7 @@ static void test_idle(void) {
 }
 
 static void *free_them(void *n) {
-    hakmem_free(hakmem_malloc(1)); /* a heap, hence a cache */
+    open_cache();
     for (uintptr_t i = 0; i < (uintptr_t)n; i++) {
         hakmem_free(blocks[i]);
     }
@@ -149,6 +203,7 @@ static void *free_them(void *n) {
 static void *take_one(void *unused) {
     (void)unused;
     void *own[CACHE_REOPEN + 1];
+    open_cache();
     for (size_t i = 0; i < COUNT_OF(own); i++) { /* so that there is room */
         own[i] = hakmem_malloc(SIZE);
     }
@@ -179,7 +234,7 @@ static void test_remote(void) {
 static size_t gathered_room, gathered_most;
 
 static void *free_and_watch(void *n) {
-    hakmem_free(hakmem_malloc(1));
+    open_cache();
     for (uintptr_t i = 0; i < (uintptr_t)n; i++) {
         hakmem_free(blocks[i]);
         gathered_most = held() > gathered_most ? held() : gathered_most;
@@ -255,6 +310,7 @@ int main(void) {
         puts("not here: HAKMEM_USE_BLOCK_CACHE=0");
         return 0;
     }
+    test_opening();
     test_order();
     test_capacity();
     test_idle();

@@ -41,6 +41,9 @@ static char *cached(void) {
         puts("not here");
         exit(0);
     }
+    for (int i = 0; i <= CACHE_OPEN_FREES; i++) {
+        hakmem_free(block(1));
+    }
     char *blocks[2 * CACHE_REOPEN];
     for (size_t i = 0; i < COUNT_OF(blocks); i++) {
         blocks[i] = block(48); /* misses, which open the bin */
