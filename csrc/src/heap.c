@@ -58,14 +58,19 @@ void hakmem_tiny_heap_init(hakmem_tiny_heap_t *heap) {
     hakmem_cache_close(&heap->cache, &heap->books);
     memset(heap->size_classes, 0, sizeof heap->size_classes);
     heap->l0_count = 0;
-    heap->cache.countdown = heap->tick_interval = TICK_INTERVAL_LEAST;
     heap->epoch = heap->l0_used_epoch = 0;
     heap->epoch_began_ms = 0;
     heap->retired_bytes = 0;
     heap->sweep_next = NULL;
     heap->sweep_class = 0;
-    heap->on_exit = NULL;
     hakmem_tiny_rebuild_direct_cache(heap);
+    hakmem_heap_wake(heap);
+}
+
+void hakmem_heap_wake(hakmem_tiny_heap_t *heap) {
+    heap->cache.countdown = heap->tick_interval = TICK_INTERVAL_LEAST;
+    heap->books.opens_in = CACHE_OPEN_CALLS; /* whatever the last user had come to */
+    heap->on_exit = NULL;
     atomic_store_explicit(&heap->noticed, 0, memory_order_relaxed);
     atomic_store_explicit(&heap->emptied, 0, memory_order_relaxed);
     /* Release: pairs with the acquire of a pusher that reads the open list; it may be an inherited page's. */
@@ -383,19 +388,39 @@ void hakmem_heap_release_empty(hakmem_tiny_heap_t *heap) {
     release_l0(heap);
 }
 
-void hakmem_heap_abandon_all(hakmem_tiny_heap_t *heap) {
-    hakmem_heap_release_empty(heap);
+/* A page of the heap goes, to the pool if it is empty. */
+static void part_with(hakmem_tiny_heap_t *heap, hakmem_tiny_page_t *page) {
+    hakmem_tiny_collect_frees(page);
+    unretire(heap, page);
+    queue_remove(heap, page);
+    if (page_is_empty(page) || !hakmem_abandon(page, PAGE_OWNED)) {
+        hakmem_heap_release_page(NULL, page);
+    }
+}
+
+size_t hakmem_heap_rest(hakmem_tiny_heap_t *heap, size_t most) {
+    release_emptied_abandoned(heap);
+    size_t kept = (size_t)heap->l0_count << SLOT_SHIFT;
+    if (kept > most) {
+        release_l0(heap);
+        kept = 0;
+    }
     for (uint32_t c = 0; c < CLASS_COUNT; c++) {
-        while (heap->size_classes[c].first != NULL) {
-            hakmem_tiny_page_t *page = heap->size_classes[c].first;
-            unretire(heap, page);
-            queue_remove(heap, page);
-            if (!hakmem_abandon(page, PAGE_OWNED)) {
-                hakmem_heap_release_page(NULL, page);
-            }
+        const hakmem_page_queue_t *queue = &heap->size_classes[c];
+        while (queue->first != queue->last) {
+            part_with(heap, queue->last);
+        }
+        if (queue->first == NULL) {
+            continue;
+        }
+        size_t touched = touched_bytes(queue->first);
+        if (kept + touched <= most) {
+            kept += touched;
+        } else {
+            part_with(heap, queue->first);
         }
     }
-    release_l0(heap);
+    return kept;
 }
 
 /* Finding a page --------------------------------------------------------------------------------------------------- */

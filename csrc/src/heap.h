@@ -49,7 +49,9 @@ struct hakmem_tiny_heap_s {
 
     struct hakmem_tiny_heap_s *next_of_all; /* constant once linked; see thread.h */
     struct hakmem_tiny_heap_s *next_free;   /* under the heaps lock */
-    bool serves_thread;                     /* is some thread's own; constant while in use */
+    size_t resting_bytes;                   /* without a user: what its pages have touched */
+    uint64_t rests_since_ms;
+    bool serves_thread; /* is some thread's own; constant while in use */
     bool adopts; /* takes over what others left; not a heap made by hand, whose user may never look at it again */
 
     /* Pages that other threads gave notice of; a stack, pushed by CAS and taken whole. HEAP_CLOSED: nobody will look. A
@@ -90,6 +92,9 @@ HAKMEM_INLINE bool hakmem_tiny_is_local_page(hakmem_tiny_page_t *page) {
 /* Makes a heap ready for use; its former pages and blocks are forgotten (spec name). The struct is 64-aligned, and zero before
  * its first use. Its cache is closed. */
 void hakmem_tiny_heap_init(hakmem_tiny_heap_t *heap);
+
+/* Makes a heap whose last user has gone ready for the next one, with the pages that it rested with. */
+void hakmem_heap_wake(hakmem_tiny_heap_t *heap);
 
 /* Fills the direct cache from all queues; sets the entries of one class (spec names). */
 void hakmem_tiny_rebuild_direct_cache(hakmem_tiny_heap_t *heap);
@@ -132,8 +137,10 @@ void hakmem_heap_release_page(hakmem_tiny_heap_t *heap, hakmem_tiny_page_t *page
 /* Gives up what is empty: pages kept after they emptied, and slots at hand. */
 void hakmem_heap_release_empty(hakmem_tiny_heap_t *heap);
 
-/* Takes every page out of its queue, gives the empty ones up and abandons the others; gives the slots at hand up. */
-void hakmem_heap_abandon_all(hakmem_tiny_heap_t *heap);
+/* The heap loses its user. It keeps the first page of each class, and the slots at hand, as long as they have not touched more
+ * than `most` bytes; gives the other pages up if they are empty, and abandons them if not. Returns what the kept ones have
+ * touched. */
+size_t hakmem_heap_rest(hakmem_tiny_heap_t *heap, size_t most);
 
 /* Looks at the next `most` pages of the queues, each once at most: gives up what was kept long enough after it emptied, and
  * retires what other threads emptied. */

@@ -13,6 +13,10 @@ static HAKMEM_NOINLINE void *large_block(size_t size, size_t align, bool clear) 
         hakmem_thread_heap_get(); /* for the handlers of fork: a large block needs no heap, but takes locks */
     }
     void *p = hakmem_large_malloc(size, align, &zero);
+    if (p == NULL && hakmem_threads_end_rest(UINT64_MAX)) { /* what rested may be what the system has no more of */
+        zero = clear;
+        p = hakmem_large_malloc(size, align, &zero);
+    }
     if (p == NULL) {
         return hakmem_out_of_memory(size, align);
     }

@@ -20,7 +20,7 @@ void hakmem_give_notice(hakmem_tiny_page_t *page) {
      * after that CAS, not before: the page may have been another heap's until then. */
     hakmem_tiny_heap_t *heap = atomic_load_explicit(&page->heap, memory_order_relaxed);
     atomic_fetch_add_explicit(&heap->noticed, 1, memory_order_relaxed); /* a hint */
-    /* Acquire, here and on failure: pairs with the release of heap_close and of hakmem_tiny_heap_init. */
+    /* Acquire, here and on failure: pairs with the release of heap_close and of hakmem_heap_wake. */
     hakmem_tiny_page_t *head = atomic_load_explicit(&heap->pending, memory_order_acquire);
     do {
         if (head == HEAP_CLOSED) {

@@ -7,11 +7,21 @@
 #include "failure.h"
 #include "frees.h"
 #include "meta.h"
+#include "options.h"
+#include "os.h"
 #include "unload.h"
 
 /* Under the heaps lock, by serves_thread. A heap passes its parked pages on to who gets it next; a thread's must not go to a heap
  * made by hand, whose user may never look at them. */
 static hakmem_tiny_heap_t *free_heaps[2];
+/* Those of threads that rest with pages, the one that began last first. */
+static hakmem_tiny_heap_t *resting_heaps;
+static _Atomic size_t resting_bytes; /* theirs. Written under the lock. Relaxed: a figure */
+
+/* What all of them may have touched together with what waits in the pool, about: an idle process has no ticks, and is bounded all the
+ * same. */
+#define RESTING_BYTES (16 * MIB)
+
 static HAKMEM_TLS bool torn_down;    /* this thread's heap is given up */
 static HAKMEM_TLS bool initialising; /* this thread is in `initialise`, or waits for it */
 static pthread_key_t exit_key;
@@ -36,32 +46,82 @@ hakmem_tiny_heap_t *hakmem_all_heaps(void) {
     return atomic_load_explicit(&all_heaps, memory_order_acquire);
 }
 
-static hakmem_tiny_heap_t *heap_new(bool serves_thread) {
+/* Relaxed: only written under the lock. */
+static void add_resting(size_t bytes) {
+    size_t sum = atomic_load_explicit(&resting_bytes, memory_order_relaxed) + bytes;
+    atomic_store_explicit(&resting_bytes, sum, memory_order_relaxed);
+}
+
+static hakmem_tiny_heap_t *heap_recycled(bool serves_thread) {
     hakmem_lock(HAKMEM_LOCK_HEAPS);
-    hakmem_tiny_heap_t *heap = free_heaps[serves_thread];
+    bool rests = serves_thread && resting_heaps != NULL;
+    hakmem_tiny_heap_t **list = rests ? &resting_heaps : &free_heaps[serves_thread];
+    hakmem_tiny_heap_t *heap = *list;
     if (heap != NULL) {
-        free_heaps[serves_thread] = heap->next_free;
+        *list = heap->next_free;
+        add_resting(-heap->resting_bytes);
     }
     hakmem_unlock(HAKMEM_LOCK_HEAPS);
-    if (heap == NULL) {
+    return heap;
+}
+
+static hakmem_tiny_heap_t *heap_new(bool serves_thread) {
+    hakmem_tiny_heap_t *heap = heap_recycled(serves_thread);
+    if (heap != NULL) {
+        hakmem_heap_wake(heap);
+    } else {
         heap = hakmem_meta_alloc(sizeof *heap);
         if (heap == NULL) {
             return NULL;
         }
         link_heap(heap);
         hakmem_arena_note_heap();
+        hakmem_tiny_heap_init(heap);
     }
-    hakmem_tiny_heap_init(heap);
     heap->serves_thread = heap->adopts = serves_thread;
     return heap;
 }
 
-/* The lock orders what the last user stored in owner words before whatever the next one reads there. */
+/* The lock orders what the last user stored in owner words, pages and queues before whatever the next one reads there. */
 static void heap_recycle(hakmem_tiny_heap_t *heap) {
     hakmem_lock(HAKMEM_LOCK_HEAPS);
-    heap->next_free = free_heaps[heap->serves_thread];
-    free_heaps[heap->serves_thread] = heap;
+    hakmem_tiny_heap_t **list = heap->resting_bytes != 0 ? &resting_heaps : &free_heaps[heap->serves_thread];
+    heap->next_free = *list;
+    *list = heap;
+    add_resting(heap->resting_bytes);
     hakmem_unlock(HAKMEM_LOCK_HEAPS);
+}
+
+/* How much the heap of a thread that ends may keep. */
+static size_t may_rest_with(void) {
+    size_t others = atomic_load_explicit(&resting_bytes, memory_order_relaxed) + hakmem_pool_dirty_bytes();
+    return option_purge_ms() == 0 || others > RESTING_BYTES ? 0 : RESTING_BYTES - others;
+}
+
+bool hakmem_threads_rest(void) {
+    return atomic_load_explicit(&resting_bytes, memory_order_relaxed) != 0;
+}
+
+bool hakmem_threads_end_rest(uint64_t ms) {
+    hakmem_lock(HAKMEM_LOCK_HEAPS);
+    hakmem_tiny_heap_t **list = &resting_heaps;
+    while (*list != NULL && (*list)->rests_since_ms > ms) {
+        list = &(*list)->next_free;
+    }
+    hakmem_tiny_heap_t *ending = *list;
+    *list = NULL;
+    for (hakmem_tiny_heap_t *heap = ending; heap != NULL; heap = heap->next_free) {
+        add_resting(-heap->resting_bytes);
+    }
+    hakmem_unlock(HAKMEM_LOCK_HEAPS);
+    bool any = ending != NULL;
+    while (ending != NULL) { /* they are this thread's alone */
+        hakmem_tiny_heap_t *heap = ending;
+        ending = heap->next_free;
+        heap->resting_bytes = hakmem_heap_rest(heap, 0);
+        heap_recycle(heap);
+    }
+    return any;
 }
 
 /* No notice reaches the heap from here on; takes up those that did. Pages that are parked stay so, with this heap's
@@ -79,10 +139,12 @@ static void heap_close(hakmem_tiny_heap_t *heap) {
     }
 }
 
-/* Gives everything up: empty pages to the pool, the others to whoever wants them. Its cache is closed. */
+/* Leaves what the next thread wants, if it is a thread's, and gives up the rest: empty pages to the pool, the others to whoever wants
+ * them. Its cache is closed. */
 static void heap_end(hakmem_tiny_heap_t *heap) {
     heap_close(heap);
-    hakmem_heap_abandon_all(heap);
+    heap->resting_bytes = hakmem_heap_rest(heap, heap->serves_thread ? may_rest_with() : 0);
+    heap->rests_since_ms = hakmem_os_now_ms();
     heap_recycle(heap);
 }
 
@@ -138,6 +200,7 @@ void hakmem_threads_give_up(void) {
         hakmem_thread_heap = own;
         thread_exit(own);
     }
+    hakmem_threads_end_rest(UINT64_MAX);
     torn_down = true; /* destructors of the same library may come after, and are served as a thread's last ones are */
 }
 

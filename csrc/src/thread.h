@@ -14,6 +14,13 @@ bool hakmem_thread_is_late(void);
 /* Runs `with` on the late heap, under its lock. Null where there is no memory for it. */
 void *hakmem_late_heap_with(void *(*with)(hakmem_tiny_heap_t *heap, size_t size), size_t size);
 
+/* A thread's heap rests when the thread has ended: with some of its pages, so that the next thread finds them as they are. Gives the
+ * pages of those up that have rested since `ms` or longer, by the coarse clock. False: there is none. */
+bool hakmem_threads_end_rest(uint64_t ms);
+
+/* Whether any heap rests with pages. */
+bool hakmem_threads_rest(void);
+
 /* Gives up the heaps of all threads, none of which is in here or comes back; their ends call nothing any more. The
  * caller's later calls are those of a thread that has torn down its own. */
 void hakmem_threads_give_up(void);

@@ -4,11 +4,19 @@
 
 #include "failure.h"
 #include "frees.h"
+#include "options.h"
+#include "os.h"
 #include "thread.h"
 
 static void tick(hakmem_tiny_heap_t *heap) {
-    if (hakmem_heap_tick(heap) && heap_caches(heap)) {
+    if (!hakmem_heap_tick(heap)) {
+        return;
+    }
+    if (heap_caches(heap)) {
         hakmem_flush_half(heap);
+    }
+    if (hakmem_threads_rest()) {
+        hakmem_threads_end_rest(hakmem_os_now_ms() - option_purge_ms());
     }
 }
 
@@ -43,20 +51,20 @@ HAKMEM_NOINLINE void *hakmem_tiny_malloc_collect(size_t size, hakmem_tiny_page_t
     return hakmem_tiny_malloc_generic(heap, size);
 }
 
+static void *generic_on_any(hakmem_tiny_heap_t *heap, size_t size) {
+    if (heap_is_real(heap) || (heap = hakmem_thread_heap_get()) != NULL) {
+        return generic_on(heap, size);
+    }
+    return hakmem_thread_is_late() ? hakmem_late_heap_with(generic_on, size) : NULL;
+}
+
 HAKMEM_NOINLINE void *hakmem_tiny_malloc_generic(hakmem_tiny_heap_t *heap, size_t size) {
     stat_add(HAKMEM_COUNT_DIRECT_MISSES, size <= 1024);
-    void *block = NULL;
-    if (heap_is_real(heap)) {
-        block = generic_on(heap, size);
-    } else if ((heap = hakmem_thread_heap_get()) != NULL) {
-        block = generic_on(heap, size);
-    } else if (hakmem_thread_is_late()) {
-        block = hakmem_late_heap_with(generic_on, size);
+    void *block = generic_on_any(heap, size);
+    if (hakmem_unlikely(block == NULL) && hakmem_threads_end_rest(UINT64_MAX)) {
+        block = generic_on_any(heap, size); /* what rested was what the system has no more of */
     }
-    if (hakmem_unlikely(block == NULL)) {
-        return hakmem_out_of_memory(size, 1);
-    }
-    return block;
+    return block != NULL ? block : hakmem_out_of_memory(size, 1);
 }
 
 /* Moves some free blocks of the class's page to its bin, so that the next allocations pass all this by. */

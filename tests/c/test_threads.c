@@ -6,6 +6,7 @@
 #include "abandoned.h"
 #include "check.h"
 #include "frees.h"
+#include "os.h"
 #include "shared_pool.h"
 #include "thread.h"
 #include "tiny.h"
@@ -221,10 +222,153 @@ static void *free_one(void *p) {
     return NULL;
 }
 
+/* Ends the rest of the heap of a thread that has ended, so that its pages are abandoned. */
+static void end_rest(void) {
+    CHECK(hakmem_threads_rest());
+    CHECK(hakmem_threads_end_rest(UINT64_MAX));
+    CHECK(!hakmem_threads_rest());
+}
+
+static void *take_one(void *out) {
+    hakmem_tiny_page_t *page = hakmem_tiny_ptr_to_page(*(void **)out);
+    hakmem_free(hakmem_malloc(1));
+    CHECK(hakmem_tiny_is_local_page(page)); /* its heap, with the page that was left */
+    CHECK_PTR(hakmem_thread_heap->size_classes[page->size_class].first, page);
+    void *p = hakmem_malloc(2222);
+    CHECK_PTR(hakmem_tiny_ptr_to_page(p), page);
+    hakmem_free(p);
+    hakmem_free(*(void **)out);
+    CHECK(page_is_empty(page));
+    return NULL;
+}
+
+static uint64_t resting_bytes(void) {
+    uint64_t sum = 0;
+    for (hakmem_tiny_heap_t *heap = hakmem_all_heaps(); heap != NULL; heap = heap->next_of_all) {
+        bool rests = atomic_load(&heap->pending) == HEAP_CLOSED;
+        sum += rests ? heap->resting_bytes : 0;
+    }
+    return sum;
+}
+
+enum { LEAVERS = 8 };
+static void *leavers_left[LEAVERS][CLASS_SMALL_COUNT];
+static pthread_barrier_t all_made;
+static atomic_uint turn;
+
+/* A page of each class, touched as a whole, with one block in use. Ends when it is its turn. */
+static void *leave_much(void *number) {
+    uintptr_t me = (uintptr_t)number - 1;
+    for (uint32_t c = 0; c < CLASS_SMALL_COUNT; c++) {
+        size_t size = size_class_bytes(c);
+        void *chain = NULL;
+        for (size_t bytes = 0; bytes + size <= SLOT_BYTES; bytes += size) {
+            void **p = hakmem_alloc_page_block(size);
+            *p = chain;
+            chain = p;
+        }
+        leavers_left[me][c] = chain;
+        for (void *p = *(void **)chain; p != NULL;) {
+            void *next = *(void **)p;
+            hakmem_free(p);
+            p = next;
+        }
+    }
+    pthread_barrier_wait(&all_made); /* so that none of them gets another's heap */
+    while (atomic_load(&turn) != me) {
+        usleep(100);
+    }
+    return NULL;
+}
+
+static void test_resting_bound(void) {
+    pthread_t threads[LEAVERS];
+    CHECK_EQ(pthread_barrier_init(&all_made, NULL, LEAVERS), 0);
+    for (uintptr_t i = 0; i < LEAVERS; i++) {
+        CHECK_EQ(pthread_create(&threads[i], NULL, leave_much, (void *)(i + 1)), 0);
+    }
+    for (int i = 0; i < LEAVERS; i++) {
+        CHECK_EQ(pthread_join(threads[i], NULL), 0);
+        CHECK(resting_bytes() <= 16 * MIB);
+        atomic_fetch_add(&turn, 1);
+    }
+    CHECK(resting_bytes() >= 8 * MIB);
+    for (int i = 0; i < LEAVERS; i++) {
+        for (uint32_t c = 0; c < CLASS_SMALL_COUNT; c++) {
+            hakmem_free(leavers_left[i][c]);
+        }
+    }
+    check_clean();
+}
+
+/* An ended thread's heap rests with its pages, which the next thread finds as they are; or they are given up: by a purge,
+ * and after a while. */
+static void test_resting(void) {
+    void *p;
+    hakmem_purge();
+    CHECK(!hakmem_threads_rest());
+    in_thread(leave_one, &p);
+    hakmem_tiny_page_t *page = hakmem_tiny_ptr_to_page(p);
+    CHECK_EQ(remote_state(page->thread_free), PAGE_OWNED);
+    in_thread(take_one, &p);
+    CHECK(hakmem_threads_rest()); /* its page too, empty as it is */
+    hakmem_purge();
+    CHECK(!hakmem_threads_rest());
+    CHECK_EQ(owner_load(arena_page_info(page)), OWNER_NONE);
+    in_thread(leave_one, &p);
+    page = hakmem_tiny_ptr_to_page(p);
+    CHECK_EQ(remote_state(page->thread_free), PAGE_OWNED);
+    for (int ms = 0; hakmem_threads_rest() && ms < 10000; ms++) {
+        usleep(1000);
+        hakmem_cache_tick(&ms); /* this thread notices time passing */
+    }
+    CHECK(!hakmem_threads_rest());
+    CHECK_EQ(owner_load(arena_page_info(page)), OWNER_ABANDONED);
+    hakmem_free(p);
+    check_clean();
+}
+
+/* Before an allocation is refused, what rests serves it. */
+static void test_resting_serves(void) {
+    static void *taken[CHUNK_BYTES / 2222];
+    void *p;
+    if (!DEBUG_BUILD) {
+        return; /* no faults can be injected */
+    }
+    in_thread(leave_one, &p);
+    hakmem_tiny_page_t *page = hakmem_tiny_ptr_to_page(p);
+    hakmem_os_inject_failures(0, 1000000);
+    size_t n = 0;
+    while (n < COUNT_OF(taken) && (taken[n] = hakmem_malloc(2222)) != NULL) {
+        n++;
+    }
+    CHECK(n < COUNT_OF(taken));
+    hakmem_os_inject_failures(0, 0);
+    CHECK(!hakmem_threads_rest());
+    CHECK(hakmem_tiny_is_local_page(page) || owner_load(arena_page_info(page)) == ((uintptr_t)hakmem_thread_heap | 1));
+    while (n != 0) {
+        hakmem_free(taken[--n]);
+    }
+    hakmem_free(p);
+    in_thread(leave_one, &p);
+    hakmem_os_inject_failures(0, 1000000);
+    while (n < COUNT_OF(taken) && (taken[n] = hakmem_malloc(HAKMEM_LARGE_MAX)) != NULL) {
+        n++;
+    }
+    hakmem_os_inject_failures(0, 0);
+    CHECK(!hakmem_threads_rest());
+    while (n != 0) {
+        hakmem_free(taken[--n]);
+    }
+    hakmem_free(p);
+    check_clean();
+}
+
 /* A page that its owner left is taken over by who next needs its class, or given up by who frees its last block. */
 static void test_abandoned(void) {
     void *p;
     in_thread(leave_one, &p);
+    end_rest();
     hakmem_tiny_page_t *page = hakmem_tiny_ptr_to_page(p);
     CHECK_EQ(remote_state(page->thread_free), PAGE_ABANDONED);
     CHECK_EQ(owner_load(arena_page_info(page)), OWNER_ABANDONED);
@@ -237,6 +381,7 @@ static void test_abandoned(void) {
     hakmem_free(q);
     check_clean();
     in_thread(leave_one, &p);
+    end_rest();
     page = hakmem_tiny_ptr_to_page(p);
     in_thread(free_one, p); /* its last block, by a thread with no heap of its own */
     CHECK(owner_load(arena_page_info(page)) != OWNER_ABANDONED);
@@ -343,6 +488,9 @@ int main(void) {
     CHECK_EQ(pthread_create(&early, NULL, null_frees, NULL), 0);
     hakmem_free(hakmem_malloc(8));
     CHECK_EQ(pthread_join(early, NULL), 0);
+    test_resting();
+    test_resting_bound();
+    test_resting_serves();
     test_abandoned();
     test_both_ways();
     test_notices();

@@ -1,4 +1,4 @@
-/* A page changes hands: heap closing and recycling, settle and adopt, abandon against late frees, claims by class and of
+/* A page changes hands: heap closing, resting and recycling, settle and adopt, abandon against late frees, claims by class and of
  * emptied pages, unparking by an old owner word, and the slot's reuse as a new page.
  *
  * Mirrors csrc/src/thread.c, heap.c, abandoned.c, notice.c and frees.c. One page of NB blocks, two heaps, three threads of
@@ -23,7 +23,7 @@
  * site: csrc/src/notice.c hakmem_give_notice load relaxed
  * site: csrc/src/notice.c hakmem_give_notice load acquire
  * site: csrc/src/notice.c hakmem_give_notice compare_exchange_weak release/acquire
- * site: csrc/src/heap.c hakmem_tiny_heap_init store release
+ * site: csrc/src/heap.c hakmem_heap_wake store release
  * site: csrc/src/heap.c hakmem_heap_drain_pending load relaxed
  * site: csrc/src/heap.c hakmem_heap_drain_pending exchange acquire
  * site: csrc/src/heap.c park compare_exchange_strong release/relaxed
@@ -45,6 +45,7 @@
  * twin: SETTLE_RELEASES       a thread without a heap gives a settled page up without a look
  * twin: CLOSE_FORGETS         closing drops what was pending
  * twin: RECYCLE_EARLY         the heap serves the next thread before its pages are given up
+ * twin: REST_ENDED_UNTAKEN    who ends a heap's rest leaves it on the list, where the next thread finds it
  */
 #ifndef OPS1
 #define OPS1 3 /* operations of each thread */
@@ -334,6 +335,43 @@ inline malloc() {
     od
 }
 
+/* What of a heap's page is neither kept nor wanted; for a heap that rests, by who took it from the list under the lock. */
+inline part_with(heap) {
+    collect();
+    atomic { MINE; in_queue[heap] = false }
+    if
+    :: count == used -> release()
+    :: else ->
+        abandon();
+        if
+        :: won -> release()
+        :: else
+        fi
+    fi
+}
+
+/* heap_recycled: with what is in its queue */
+inline wake(heap) {
+    heap_taken[heap] = true;
+    if
+    :: in_queue[heap] -> WIN
+    :: else
+    fi
+}
+
+/* hakmem_threads_end_rest: off the list, under the lock; the pages after it */
+inline take_resting(heap) {
+#ifndef REST_ENDED_UNTAKEN
+    heap_taken[heap] = true;
+#endif
+    WIN
+}
+
+inline end_rest(heap) {
+    part_with(heap);
+    heap_taken[heap] = false
+}
+
 /* thread_exit */
 inline leave() {
     h = my;
@@ -360,18 +398,8 @@ inline leave() {
     :: else
     fi;
     if
-    :: in_queue[h] ->
-        collect();
-        atomic { MINE; in_queue[h] = false }
-        if
-        :: count == used -> release()
-        :: else ->
-            abandon();
-            if
-            :: won -> release()
-            :: else
-            fi
-        fi
+    :: in_queue[h] -> part_with(h)
+    :: in_queue[h] -> atomic { MINE; holder = 0 } /* the page rests with the heap */
     :: else
     fi;
 #ifndef RECYCLE_EARLY
@@ -389,13 +417,15 @@ proctype worker(byte role) {
      * last may have none. Any other cast is one of these with the names changed. */
     if
     :: atomic { role == 1 -> my = 1; pending[1] = NOTHING; heap_taken[1] = true; ops = MOST - (OPS1) }
-    :: atomic { role != 1 && !heap_taken[1] -> heap_taken[1] = true; my = 1; ops = MOST - (role == 2 -> OPS2 : OPS3) }; pending[1] = NOTHING
-    :: atomic { role != 1 && heap_taken[1] && !heap_taken[2] -> heap_taken[2] = true; my = 2; ops = MOST - (role == 2 -> OPS2 : OPS3) }; pending[2] = NOTHING
+    :: atomic { role != 1 && !heap_taken[1] -> wake(1); my = 1; ops = MOST - (role == 2 -> OPS2 : OPS3) }; pending[1] = NOTHING
+    :: atomic { role != 1 && heap_taken[1] && !heap_taken[2] -> wake(2); my = 2; ops = MOST - (role == 2 -> OPS2 : OPS3) }; pending[2] = NOTHING
     :: role == 3 -> ops = MOST - (OPS3)
     fi;
     do
     :: ops < MOST && my != 0 -> ops++; malloc(); atomic { drain_first = false; FORGET }
     :: atomic { ops < MOST && held > 0 -> ops++; held-- }; free_block(); atomic { FORGET }
+    :: atomic { ops < MOST && !heap_taken[1] && in_queue[1] -> ops++; take_resting(1) }; end_rest(1); atomic { FORGET }
+    :: atomic { ops < MOST && !heap_taken[2] && in_queue[2] -> ops++; take_resting(2) }; end_rest(2); atomic { FORGET }
     :: break
     od;
     if
@@ -420,5 +450,10 @@ init {
     ::  held > 0 -> held--; free_block(); atomic { FORGET }
     :: held == 0 -> break
     od;
+    if
+    :: in_queue[1] -> take_resting(1); end_rest(1)
+    :: in_queue[2] -> take_resting(2); end_rest(2)
+    :: else
+    fi;
     assert(live == 0 && !made && holder == 0)
 }

@@ -1,6 +1,6 @@
 //! Notice of a full page: park, push, pending, drain; and a heap that closes and serves another thread.
 //!
-//! Mirrors csrc/src/heap.c (park, hakmem_heap_take_notified, hakmem_heap_drain_pending, hakmem_tiny_heap_init), notice.c
+//! Mirrors csrc/src/heap.c (park, hakmem_heap_take_notified, hakmem_heap_drain_pending, hakmem_heap_wake), notice.c
 //! (hakmem_give_notice) and thread.c (heap_close, heap_new, heap_recycle).
 //!
 //! site: csrc/src/remote.h remote_push compare_exchange_weak acq_rel/relaxed
@@ -8,7 +8,7 @@
 //! site: csrc/src/heap.c park compare_exchange_strong release/relaxed
 //! site: csrc/src/heap.c hakmem_heap_drain_pending load relaxed
 //! site: csrc/src/heap.c hakmem_heap_drain_pending exchange acquire
-//! site: csrc/src/heap.c hakmem_tiny_heap_init store release
+//! site: csrc/src/heap.c hakmem_heap_wake store release
 //! site: csrc/src/heap.c enqueue_woken store relaxed
 //! site: csrc/src/thread.c heap_close exchange acq_rel
 //! site: csrc/src/notice.c hakmem_give_notice load relaxed
