@@ -14,9 +14,10 @@
  * open bin empty fills half of it from the page, as a program that only allocates will want. A closed bin through which other threads'
  * blocks go home gathers a few of them, since those of one page cost one CAS together.
  *
- * Before that the cache as a whole is closed, all bins of it: until an allocation follows upon CACHE_OPEN_FREES frees, or upon
- * CACHE_OPEN_CALLS allocations. A thread that builds something and ends, or frees what it built and ends, takes nothing out of a cache;
- * it touches neither bins nor books, and has no blocks to flush. */
+ * Before that the cache as a whole is closed, all bins of it: until an allocation, or a free of another thread's
+ * block, follows upon CACHE_OPEN_FREES frees, or upon CACHE_OPEN_CALLS allocations. A thread that builds something and
+ * ends, or frees what it built and ends, takes nothing out of a cache; it touches neither bins nor books, and has no
+ * blocks to flush. */
 #ifndef HAKMEM_CACHE_H
 #define HAKMEM_CACHE_H
 
@@ -143,6 +144,11 @@ HAKMEM_INLINE bool cache_note_early_malloc(hakmem_cache_books_t *books) {
 HAKMEM_INLINE void cache_note_early_free(hakmem_cache_books_t *books) {
     enum { FREE = CACHE_OPEN_CALLS / CACHE_OPEN_FREES };
     books->opens_in = books->opens_in > FREE ? books->opens_in - FREE : 1;
+}
+
+/* Whether enough was freed for the next allocation to open it. */
+HAKMEM_INLINE bool cache_opens_next(const hakmem_cache_books_t *books) {
+    return books->opens_in == 1;
 }
 
 /* Closes every bin, as before first use. They are empty. */

@@ -65,8 +65,13 @@ static bool is_local_or_unparked(hakmem_tiny_page_t *page, uintptr_t owner) {
 static void note_remote(hakmem_tiny_page_t *page) {
     hakmem_tiny_heap_t *heap = hakmem_thread_heap;
     uint32_t size_class = slot_class(arena_page_info(page));
-    if (size_class < HAKMEM_CACHE_CLASSES && heap_caches(heap)) {
+    if (size_class >= HAKMEM_CACHE_CLASSES) {
+        return;
+    }
+    if (heap_caches(heap)) {
         hakmem_cache_note_remote(&heap->cache, &heap->books, size_class);
+    } else if (BLOCK_CACHE && heap_is_real(heap) && cache_opens_next(&heap->books)) {
+        hakmem_cache_open(&heap->cache, &heap->books);
     }
 }
 

@@ -98,13 +98,28 @@ static void *takes_and_gives(void *unused) {
     return unused;
 }
 
-/* The cache as a whole opens for a thread that takes after it gave, or takes much; at its end it is closed again. */
+static void *frees_others(void *unused) {
+    hakmem_free(hakmem_malloc(1));
+    for (int i = 1; i < CACHE_OPEN_FREES; i++) {
+        CHECK(!is_open());
+        hakmem_free(blocks[i]);
+    }
+    CHECK(is_open()); /* it gathers them from here on */
+    return unused;
+}
+
+/* The cache as a whole opens for a thread that takes after it gave, gives what is others', or takes much; at its end it is closed
+ * again. */
 static void test_opening(void) {
     for (int round = 0; round < 2; round++) { /* the second time on heaps that served before */
         in_thread(builds_and_ends, NULL);
         in_thread(builds_much, NULL);
         in_thread(takes_and_gives, NULL);
     }
+    CHECK_EQ(live(), 0);
+    allocate(CACHE_OPEN_FREES);
+    in_thread(frees_others, NULL);
+    hakmem_free(blocks[0]);
     CHECK_EQ(live(), 0);
     hakmem_free(hakmem_malloc(1));
     CHECK(!is_open());
