@@ -429,11 +429,26 @@ static void retire_if_empty(hakmem_chunk_t *chunk) {
     HAKMEM_TRACE("SP_SLOT_COMPLETELY_EMPTY", chunk, length);
 }
 
-static void purge_chunk(hakmem_chunk_t *chunk, bool only_aged) {
+/* The highest `most` of the bits; none if that is less than one. */
+static uint64_t highest_bits(uint64_t bits, int64_t most) {
+    for (int64_t less = __builtin_popcountll(bits) - most; less > 0; less--) {
+        bits &= bits - 1;
+    }
+    return bits;
+}
+
+/* By how much more slots are dirty than should be. */
+static int64_t excess(int64_t until_dirty) {
+    return atomic_load_explicit(&dirty_slots, memory_order_relaxed) - until_dirty;
+}
+
+static void purge_chunk(hakmem_chunk_t *chunk, bool only_aged, int64_t until_dirty) {
     bool any = false;
-    for (uint32_t w = 0; w < CHUNK_WORDS; w++) {
-        uint64_t wanted = only_aged ? atomic_load_explicit(&chunk->aged[w], memory_order_relaxed) : UINT64_MAX;
-        uint64_t claimed = claim_bits(&chunk->empty[w], wanted);
+    for (uint32_t w = CHUNK_WORDS; w-- > 0 && excess(until_dirty) > 0;) {
+        uint64_t aged = atomic_load_explicit(&chunk->aged[w], memory_order_relaxed);
+        uint64_t empty = atomic_load_explicit(&chunk->empty[w], memory_order_relaxed);
+        uint64_t claimed =
+            claim_bits(&chunk->empty[w], highest_bits(only_aged ? aged & empty : empty, excess(until_dirty)));
         if (claimed != 0) {
             any = true;
             /* Or the first touch of one of these slots would make its neighbours resident again, purged as they are. */
@@ -443,10 +458,10 @@ static void purge_chunk(hakmem_chunk_t *chunk, bool only_aged) {
                 purge_unused(chunk);
             }
         }
-        /* What is still empty has been so since now at the latest. Relaxed, and a claim between the two lines leaves a bit
-         * too many: a slot that is purged early, no more. */
-        atomic_store_explicit(&chunk->aged[w], atomic_load_explicit(&chunk->empty[w], memory_order_relaxed),
-                              memory_order_relaxed);
+        /* Where the clock asks, what is still empty has been so since now at the latest. Relaxed, and a claim between the two
+         * lines leaves a bit too many: a slot that is purged early, no more. */
+        empty = atomic_load_explicit(&chunk->empty[w], memory_order_relaxed);
+        atomic_store_explicit(&chunk->aged[w], only_aged ? empty : aged & empty, memory_order_relaxed);
     }
     if (any) {
         set_available(chunk);
@@ -454,14 +469,12 @@ static void purge_chunk(hakmem_chunk_t *chunk, bool only_aged) {
     retire_if_empty(chunk);
 }
 
+/* Purges until no more than `until_dirty` slots are dirty, high addresses first: allocation prefers the low ones. */
 static void purge_all(bool only_aged, int64_t until_dirty) {
     uint32_t count = hakmem_arena_chunk_count();
     atomic_fetch_add_explicit(&purges_begun, 1, memory_order_relaxed);
-    for (uint32_t i = count; i-- > 0;) { /* high addresses first: allocation prefers the low ones */
-        if (atomic_load_explicit(&dirty_slots, memory_order_relaxed) <= until_dirty) {
-            break;
-        }
-        purge_chunk(hakmem_arena_chunk(i), only_aged);
+    for (uint32_t i = count; i-- > 0 && excess(until_dirty) > 0;) {
+        purge_chunk(hakmem_arena_chunk(i), only_aged, until_dirty);
     }
     atomic_fetch_add_explicit(&purges_ended, 1, memory_order_release);
 }

@@ -49,10 +49,12 @@ static hakmem_run_t acquire(uint32_t length, uint32_t align) {
     return run;
 }
 
-/* What is released stays resident, but for so much that it is purged at once. */
+/* What is released stays resident, but for so much that some of it is purged at once. */
 static void release(const hakmem_run_t *run) {
     hakmem_pool_release(run->chunk, run->slot, run->length);
-    check_stage(run, run->length > 300 ? HAKMEM_STAGE_RELEASED : HAKMEM_STAGE_EMPTY);
+    if (run->length <= 300) {
+        check_stage(run, HAKMEM_STAGE_EMPTY);
+    }
 }
 
 static void test_stages(void) {
@@ -139,10 +141,25 @@ static void test_runs(void) {
     CHECK(!hakmem_pool_grow(&a, a.chunk->slots)); /* over the chunk's end */
     CHECK(hakmem_pool_grow(&a, a.chunk->slots - a.slot));
     release(&a);
+    hakmem_pool_purge();
     hakmem_run_t d = acquire(256, 256);
     CHECK(d.slot == 256);
     release(&d);
     hakmem_pool_purge();
+}
+
+/* Of what is released at once, no more is purged than is too much, and that from the highest address on. */
+static void test_bound(void) {
+    hakmem_pool_purge();
+    hakmem_run_t run = acquire(400, 1);
+    release(&run);
+    uint32_t left = (uint32_t)(hakmem_pool_dirty_bytes() / SLOT_BYTES);
+    CHECK(left >= 200 && left <= 300);
+    for (uint32_t i = 0; i < run.length; i++) {
+        CHECK_EQ(stage_of(run.chunk, run.slot + i), i < left ? HAKMEM_STAGE_EMPTY : HAKMEM_STAGE_RELEASED);
+    }
+    hakmem_pool_purge();
+    CHECK_EQ(hakmem_pool_dirty_bytes(), 0);
 }
 
 /* A chunk that is free from end to end goes back, and comes again zero; the last one stays. */
@@ -273,7 +290,7 @@ static void test_left_by_purge(void) {
     hakmem_pool_purge();
     hakmem_pool_tick(hakmem_os_now_ms() + 1000000); /* nothing waits, and no time is set */
     hakmem_run_t run = acquire(400, 1);
-    void *kept = run_start(&run);
+    void *kept = run_start(&run) + 399 * (size_t)SLOT_BYTES; /* the first to be purged */
     if (mlock(kept, 1) != 0) {
         printf("no memory can be locked: not tested\n");
         hakmem_pool_release(run.chunk, run.slot, run.length);
@@ -285,6 +302,8 @@ static void test_left_by_purge(void) {
     CHECK(left != 0 && left < 400 * (size_t)SLOT_BYTES);
     CHECK_EQ(munlock(kept, 1), 0);
     hakmem_pool_tick(hakmem_os_now_ms() + 1000000);
+    CHECK_EQ(hakmem_pool_dirty_bytes(), left); /* it may have been empty for no time at all */
+    hakmem_pool_tick(hakmem_os_now_ms() + 2000000);
     CHECK_EQ(hakmem_pool_dirty_bytes(), 0);
 }
 
@@ -292,6 +311,7 @@ int main(void) {
     test_stages();
     test_heap_slots();
     test_runs();
+    test_bound();
     test_chunks();
     test_left_by_purge();
     check_at_rest();

@@ -1,7 +1,7 @@
 /* Who purges, and when: purge_at and dirty_slots between those who release slots, those who claim them and those who notice time
  * passing.
  *
- * Mirrors csrc/src/shared_pool.c (hakmem_pool_tick, hakmem_pool_release, claim_run, purge_all, purge_chunk, purge_claimed). One
+ * Mirrors csrc/src/shared_pool.c (hakmem_pool_tick, hakmem_pool_release, claim_run, purge_all, excess, purge_chunk, purge_claimed). One
  * chunk; two threads that release, one or three slots at a time, of which two may wait; one that claims; two that tick. The clock
  * is always late enough, and the system may keep what is purged, which is then given back as it was. Sequentially consistent,
  * which the seq_cst accesses of purge_at and dirty_slots promise (loom/src/pool.rs has the orders).
@@ -17,7 +17,7 @@
  * site: csrc/src/shared_pool.c hakmem_pool_release load seq_cst
  * site: csrc/src/shared_pool.c hakmem_pool_release store relaxed
  * site: csrc/src/shared_pool.c claim_run fetch_sub relaxed
- * site: csrc/src/shared_pool.c purge_all load relaxed
+ * site: csrc/src/shared_pool.c excess load relaxed
  * site: csrc/src/shared_pool.c purge_claimed fetch_sub relaxed
  * site: csrc/src/shared_pool.c purge_chunk load relaxed
  * site: csrc/src/shared_pool.c purge_chunk store relaxed
@@ -48,15 +48,15 @@ inline set_time() {
     d_step { times = (purge_at -> times : times + 1); purge_at = true }
 }
 
-/* purge_chunk: `some` of what waits */
-inline purge(some) {
+/* purge_chunk: `some` of what waits; what is left is old next time if the clock asked */
+inline purge(some, by_clock) {
     d_step { n = (some < waiting -> some : waiting); waiting = waiting - n }
     if
     :: n > 0 -> waiting = waiting + n; n = 0 /* the system kept it */
     :: n > 0 -> dirty = dirty - n; n = 0
     :: n == 0
     fi;
-    aged = waiting
+    aged = (by_clock || aged > waiting -> waiting : aged)
 }
 
 inline release(length) {
@@ -73,7 +73,7 @@ inline release(length) {
     if
     :: have > MOST ->
         if
-        :: dirty > MOST / 2 -> purge(waiting)
+        :: d_step { dirty > MOST / 2 -> have = dirty - MOST / 2 } purge(have, false)
         :: else
         fi;
 #ifdef NO_TIME_FOR_REST
@@ -134,7 +134,7 @@ proctype ticker() {
             :: won ->
                 assert(elected <= times);
                 n = aged;
-                purge(n);
+                purge(n, true);
 #ifndef DIRTY_READ_EARLY
                 have = dirty;
 #endif
