@@ -156,7 +156,8 @@ static size_t mapping_bytes(size_t size) {
 /* Whether all pages of a sample are resident. */
 static bool is_dense(const char *start, size_t bytes) {
     for (size_t i = 0; i < PROBED_PAGES; i++) {
-        if (!hakmem_os_is_resident(start + align_down(bytes / PROBED_PAGES * i, hakmem_os_page_size()))) {
+        const char *probe = start + align_down(bytes / PROBED_PAGES * i, hakmem_os_page_size());
+        if (hakmem_os_resident_bytes(probe, hakmem_os_page_size()) == 0) {
             return false;
         }
     }

@@ -35,8 +35,8 @@ void hakmem_os_prefer_huge_pages(void *p, size_t size);
 /* A first touch costs one of the system's pages again, as in a reservation. */
 void hakmem_os_prefer_small_pages(void *p, size_t size);
 
-/* Whether the system's page at `p` has memory behind it. False where the system does not tell. */
-bool hakmem_os_is_resident(const void *p);
+/* How many bytes of the range have memory behind them. None where the system does not tell. */
+size_t hakmem_os_resident_bytes(const void *p, size_t size);
 
 /* Resizes a mapping made by hakmem_os_map, moving it where it must; what is new reads as zero. The result is aligned to
  * the system's page only. Null if refused or not offered; then the old mapping is whole. */

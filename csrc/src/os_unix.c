@@ -206,17 +206,25 @@ void hakmem_os_prefer_small_pages(void *p, size_t size) {
 #endif
 }
 
-bool hakmem_os_is_resident(const void *p) {
+size_t hakmem_os_resident_bytes(const void *p, size_t size) {
+    size_t resident = 0;
 #ifdef __linux__
+    unsigned char pages[512];
+    size_t page_size = hakmem_os_page_size();
     int kept = errno;
-    unsigned char resident = 0;
-    bool ok = mincore((void *)p, hakmem_os_page_size(), &resident) == 0;
+    for (size_t done = 0; done < size; done += sizeof pages * page_size) {
+        size_t bytes = min_size(size - done, sizeof pages * page_size);
+        if (mincore((char *)p + done, bytes, pages) == 0) {
+            for (size_t i = 0; i < bytes / page_size; i++) {
+                resident += (pages[i] & 1) * page_size;
+            }
+        }
+    }
     errno = kept;
-    return ok && (resident & 1) != 0;
 #else
-    (void)p;
-    return false;
+    (void)p, (void)size;
 #endif
+    return resident;
 }
 
 void *hakmem_os_remap(void *p, size_t old_size, size_t new_size, bool may_move) {

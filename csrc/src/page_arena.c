@@ -8,14 +8,14 @@
 #define REGION_BYTES (256 * GIB)
 /* The least that is worth a region: a head and some slots. 16 MiB of address space must start a program. */
 #define REGION_LEAST MIB
-/* The first commit of a chunk; it doubles from there, so that a chunk takes few calls and few mappings. */
-enum { COMMIT_FIRST_SLOTS = 16 };
+/* The first commit of a chunk. What follows is committed a huge page's slots at a time. */
+enum { COMMIT_FIRST_SLOTS = 16, HUGE_PAGE_SLOTS = HUGE_PAGE / SLOT_BYTES };
 
-/* Huge pages, 2 MiB each: fewer faults, and fewer misses where addresses are translated. A chunk gets them for what follows when
- * what it used last is resident nearly everywhere, and the program has used HUGE_AFTER_SLOTS for each of its heaps: a heap has a page
- * of every class that it uses, of which it may have touched little, and the last huge page is resident as a whole for its first
- * block. In chunks after the first, DENSITY_SLOTS at least are looked at. */
-enum { HUGE_AFTER_SLOTS = 128, DENSITY_SLOTS = 64, DENSITY_PROBES = 32 };
+/* Huge pages, 2 MiB each: fewer faults, and fewer misses where addresses are translated. What is committed gets them when what
+ * comes before it is resident nearly everywhere, and the program has used HUGE_AFTER_SLOTS for each of its heaps: a heap has a
+ * page of every class that it uses, of which it may have touched little, and the last huge page is resident as a whole for its
+ * first block. A chunk's first 2 MiB never get them, and so tell anew what the program does with its memory. */
+enum { HUGE_AFTER_SLOTS = 96 };
 
 /* Until there is a region, `base` is where no pointer lies, null included: a thread may see `bytes` before it. */
 hakmem_range_t hakmem_block_range = {(uintptr_t)1 << 63, 0};
@@ -219,15 +219,16 @@ void hakmem_arena_note_heap(void) {
     atomic_fetch_add_explicit(&heaps, 1, memory_order_relaxed);
 }
 
-/* Whether the second half of a chunk's first `slots` slots is resident, by a sample. */
-static bool is_dense(hakmem_chunk_t *chunk, uint32_t slots) {
-    char *start = arena_slot_start(chunk, slots / 2);
-    size_t step = align_down(((size_t)(slots - slots / 2) << SLOT_SHIFT) / DENSITY_PROBES, hakmem_os_page_size());
-    int resident = 0;
-    for (int i = 0; i < DENSITY_PROBES; i++) {
-        resident += hakmem_os_is_resident(start + i * step);
-    }
-    return resident >= DENSITY_PROBES - 1;
+/* Whether of the 2 MiB from a slot on seven eighths are resident. */
+static bool is_dense(hakmem_chunk_t *chunk, uint32_t slot) {
+    return hakmem_os_resident_bytes(arena_slot_start(chunk, slot), HUGE_PAGE) >= HUGE_PAGE / 8 * 7;
+}
+
+/* Whether what comes before a slot that is being claimed was filled. The last 2 MiB may be about to be, since a page of every class
+ * fills at a time; then those before tell. */
+static bool is_dense_before(hakmem_chunk_t *chunk, uint32_t slot) {
+    return (slot >= HUGE_PAGE_SLOTS && is_dense(chunk, slot - HUGE_PAGE_SLOTS)) ||
+           (slot >= 2 * HUGE_PAGE_SLOTS && is_dense(chunk, slot - 2 * HUGE_PAGE_SLOTS));
 }
 
 static void prefer_huge_pages(hakmem_chunk_t *chunk, uint32_t from, uint32_t to) {
@@ -249,13 +250,15 @@ bool hakmem_arena_prefer_small_pages(hakmem_chunk_t *chunk) {
     return true;
 }
 
-bool hakmem_arena_commit(hakmem_chunk_t *chunk, uint32_t slots) {
+bool hakmem_arena_commit(hakmem_chunk_t *chunk, uint32_t slot, uint32_t length) {
     /* Acquire: pairs with the release below; who sees the prefix may touch it. */
     uint32_t have = atomic_load_explicit(&chunk->committed, memory_order_acquire);
+    uint32_t slots = slot + length;
     if (hakmem_likely(slots <= have)) {
         return true;
     }
-    uint32_t want = (uint32_t)min_size(max_size(max_size(slots, 2 * (size_t)have), COMMIT_FIRST_SLOTS), chunk->slots);
+    uint32_t want = slots <= COMMIT_FIRST_SLOTS ? COMMIT_FIRST_SLOTS
+                                                : (uint32_t)min_size(align_up(slots, HUGE_PAGE_SLOTS), chunk->slots);
     /* Two threads may do this at once: the call has the same effect twice. */
     if (!hakmem_os_commit(arena_slot_start(chunk, have), (size_t)(want - have) << SLOT_SHIFT)) {
         if (want == slots || !hakmem_os_commit(arena_slot_start(chunk, have), (size_t)(slots - have) << SLOT_SHIFT)) {
@@ -263,7 +266,7 @@ bool hakmem_arena_commit(hakmem_chunk_t *chunk, uint32_t slots) {
         }
         want = slots;
     }
-    if (have >= DENSITY_SLOTS && used_much(chunk, have) && is_dense(chunk, have)) {
+    if (used_much(chunk, slot) && is_dense_before(chunk, slot)) {
         prefer_huge_pages(chunk, have, want);
     }
     /* The prefix only grows while anyone owns a slot of the chunk, and the caller does. */

@@ -164,8 +164,9 @@ bool hakmem_arena_retire_chunk(hakmem_chunk_t *chunk);
 /* Gives the address space back in which no chunk was made yet. The next chunk reserves anew. */
 void hakmem_arena_trim(void);
 
-/* Makes the first `slots` slots of a chunk touchable. False if the system refuses. Lock-free. */
-bool hakmem_arena_commit(hakmem_chunk_t *chunk, uint32_t slots);
+/* Makes `length` slots from `slot` on touchable, which the caller has claimed, and those below. False if the system refuses.
+ * Lock-free. */
+bool hakmem_arena_commit(hakmem_chunk_t *chunk, uint32_t slot, uint32_t length);
 
 /* There is one heap more than before; heaps that are used again are not counted again. */
 void hakmem_arena_note_heap(void);

@@ -162,7 +162,7 @@ static claim_result_t claim_run(hakmem_chunk_t *chunk, uint32_t slot, uint32_t l
         any_released |= claim.released[w];
         any_unused |= claim.unused[w];
     }
-    if (any_unused != 0 && !hakmem_arena_commit(chunk, slot + length)) {
+    if (any_unused != 0 && !hakmem_arena_commit(chunk, slot, length)) {
         undo_claim(chunk, &claim, first, last);
         return CLAIM_REFUSED;
     }

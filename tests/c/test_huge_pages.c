@@ -1,12 +1,17 @@
-/* Huge pages of chunks (page_arena.c): what was purged stays purged when a slot beside it is used again, and slots that were never
- * used do not stay resident. Where the system gives no huge pages, or does not tell, this holds anyway. */
+/* Huge pages of chunks (page_arena.c): who fills his memory gets them, and who does not gets none; what was purged stays purged when
+ * a slot beside it is used again, and slots that were never used do not stay resident. Where the system gives no huge pages, or
+ * does not tell, all but the first holds anyway. */
+#include <sys/resource.h>
+
 #include "check.h"
+#include "os.h"
 #include "shared_pool.h"
 
 enum {
     SLOTS =
         706,    /* the first chunk, which gets some on the way, and a part of the second, but no whole number of them */
     KEPT = 382, /* with the chunk's head a whole number */
+    SPARSE = 240,
 };
 
 static size_t resident(void) {
@@ -29,13 +34,45 @@ static void give(uint32_t from, uint32_t to) {
     hakmem_pool_purge();
 }
 
+static long faults(void) {
+    struct rusage usage;
+    CHECK_EQ(getrusage(RUSAGE_SELF, &usage), 0);
+    return usage.ru_minflt;
+}
+
+static bool system_gives_huge_pages(void) {
+    char *p = hakmem_os_map(4 * MIB, HUGE_PAGE);
+    CHECK(p != NULL);
+    hakmem_os_prefer_huge_pages(p, 4 * MIB);
+    long before = faults();
+    memset(p, 1, 4 * MIB);
+    bool given = faults() - before < 16;
+    hakmem_os_unmap(p, 4 * MIB);
+    return given;
+}
+
+/* One page of each slot is used. */
+static void test_sparse(void) {
+    size_t start = resident();
+    for (uint32_t i = 0; i < SPARSE; i++) {
+        CHECK(hakmem_pool_acquire(1, 1, &taken[i]));
+        *run_start(&taken[i]) = 1;
+    }
+    CHECK(resident() - start <= SPARSE * hakmem_os_page_size() + MIB);
+    give(0, SPARSE);
+}
+
 int main(void) {
     if (skipped_under("address thread valgrind", "test_huge_pages", "the tool's own memory is in the figures")) {
         return 0;
     }
+    test_sparse();
     take(0, 1);
+    bool huge_pages = system_gives_huge_pages();
+    long faults_before = faults();
     size_t start = resident();
     take(1, SLOTS);
+    CHECK(!huge_pages || faults() - faults_before < SLOTS * (SLOT_BYTES / 4096) / 2);
     CHECK(start == 0 || resident() - start >= (SLOTS - 1) * (size_t)SLOT_BYTES);
     give(KEPT, SLOTS - 1);
     size_t kept = resident();

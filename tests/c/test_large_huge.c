@@ -173,12 +173,7 @@ static void forget_the_past(void) {
 #ifdef __linux__ /* elsewhere pages cannot be moved */
 
 static bool all_resident(const char *p, size_t bytes) {
-    for (size_t at = 0; at < bytes; at += hakmem_os_page_size()) {
-        if (!hakmem_os_is_resident(p + at)) {
-            return false;
-        }
-    }
-    return true;
+    return hakmem_os_resident_bytes(p, bytes) == bytes;
 }
 
 /* A block of 17 MiB out of three of 6 MiB that were filled and freed. */
