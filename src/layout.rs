@@ -26,7 +26,7 @@ const _: () = {
 pub(crate) enum Route {
     /// From a one-slot page.
     Tiny(usize),
-    /// From an eight-slot page, likewise.
+    /// From a page of two to eight slots, likewise.
     Medium(usize),
     /// From a run of slots or a mapping of its own.
     Large,

@@ -266,6 +266,7 @@ passing! {
     test_huge_pages
     test_hostile
     test_large_huge
+    test_medium_pages
     test_realloc
     test_refusals
     test_size_class

@@ -63,6 +63,7 @@ void hakmem_tiny_heap_init(hakmem_tiny_heap_t *heap) {
     heap->retired_bytes = 0;
     heap->sweep_next = NULL;
     heap->sweep_class = 0;
+    memset(heap->medium_doublings, 0, sizeof heap->medium_doublings);
     hakmem_tiny_rebuild_direct_cache(heap);
     hakmem_heap_wake(heap);
 }
@@ -125,9 +126,24 @@ static void queue_remove(hakmem_tiny_heap_t *heap, hakmem_tiny_page_t *page) {
 
 /* Slots ------------------------------------------------------------------------------------------------------------ */
 
+/* How many the page has. */
+static uint32_t page_slots(const hakmem_tiny_page_t *page) {
+    /* Relaxed: constant while the page is in use. */
+    return atomic_load_explicit(&arena_chunk_of(page)->info[arena_page_slot(page)].length, memory_order_relaxed);
+}
+
 static bool acquire_slots(hakmem_tiny_heap_t *heap, uint32_t size_class, hakmem_run_t *run) {
     if (size_class_is_medium(size_class)) {
-        return hakmem_pool_acquire(MEDIUM_SLOTS, MEDIUM_SLOTS, run);
+        uint8_t *doublings = &heap->medium_doublings[size_class - CLASS_SMALL_COUNT];
+        uint32_t slots = (uint32_t)MEDIUM_LEAST_SLOTS << *doublings;
+        *doublings += slots < MEDIUM_SLOTS;
+        bool acquired = hakmem_pool_acquire(slots, slots, run);
+        while (!acquired &&
+               slots > MEDIUM_LEAST_SLOTS) { /* where memory is short, there may be room between larger pages */
+            slots /= 2;
+            acquired = hakmem_pool_acquire(slots, slots, run);
+        }
+        return acquired;
     }
     if (heap->l0_count != 0) {
         char *start = heap->l0_slots[--heap->l0_count];
@@ -183,7 +199,7 @@ void hakmem_heap_release_page(hakmem_tiny_heap_t *heap, hakmem_tiny_page_t *page
     HAKMEM_ASSERT(page_is_empty(page));
     hakmem_chunk_t *chunk = arena_chunk_of(page);
     uint32_t slot = arena_page_slot(page);
-    uint32_t length = atomic_load_explicit(&chunk->info[slot].length, memory_order_relaxed);
+    uint32_t length = page_slots(page);
     owner_store_all(&chunk->info[slot], OWNER_NONE);
     for (uint32_t i = 0; i < length; i++) {
         slot_set_class(&chunk->info[slot + i], 0);
@@ -192,6 +208,9 @@ void hakmem_heap_release_page(hakmem_tiny_heap_t *heap, hakmem_tiny_page_t *page
     if (length == 1) {
         release_slot(heap, chunk, slot);
     } else {
+        if (heap != NULL && heap->medium_doublings[page->size_class - CLASS_SMALL_COUNT] != 0) {
+            heap->medium_doublings[page->size_class - CLASS_SMALL_COUNT]--;
+        }
         hakmem_pool_release(chunk, slot, length);
     }
 }
@@ -274,7 +293,7 @@ void hakmem_heap_drain_pending(hakmem_tiny_heap_t *heap) {
 
 static size_t touched_bytes(const hakmem_tiny_page_t *page) {
     if (!page->slot_is_zero) { /* slots that were used before are resident as a whole */
-        return (size_t)(size_class_is_medium(page->size_class) ? MEDIUM_SLOTS : 1) << SLOT_SHIFT;
+        return (size_t)page_slots(page) << SLOT_SHIFT;
     }
     return (size_t)page->capacity * page_block_size(page);
 }

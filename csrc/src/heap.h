@@ -40,6 +40,9 @@ struct hakmem_tiny_heap_s {
     uint32_t epoch;
     uint64_t epoch_began_ms;
     size_t retired_bytes; /* touched bytes of pages with is_retired */
+    /* How large the next page of a medium class is: twice as large for each that was made, and half for each that was given up. Of
+     * most such classes a program has a few blocks, here now and there then, and every slot that had one stays resident. */
+    uint8_t medium_doublings[CLASS_COUNT - CLASS_SMALL_COUNT];
 
     hakmem_tiny_page_t *sweep_next; /* where hakmem_heap_sweep goes on; null: with the class after `sweep_class` */
     uint32_t sweep_class;

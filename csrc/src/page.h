@@ -1,4 +1,4 @@
-/* A page: equal blocks in one slot (small) or eight (medium), its three lists, its flags and its invariants. A page
+/* A page: equal blocks in one slot (small) or two to eight (medium), its three lists, its flags and its invariants. A page
  * knows neither its queue's neighbours nor the system; it says what happened and its heap decides.
  *
  * Invariant, for the owner at rest:   used - count(thread_free) = blocks that the program holds

@@ -20,7 +20,8 @@ enum {
     CHUNK_SHIFT = 25,
     CHUNK_SLOTS = 1 << (CHUNK_SHIFT - SLOT_SHIFT),
     CHUNK_WORDS = CHUNK_SLOTS / 64,
-    MEDIUM_SLOTS = 8, /* a medium page; naturally aligned */
+    MEDIUM_SLOTS = 8, /* a medium page, at most; naturally aligned */
+    MEDIUM_LEAST_SLOTS = 2,
     MAX_REGIONS = 256,
 };
 #define CHUNK_BYTES ((size_t)1 << CHUNK_SHIFT)

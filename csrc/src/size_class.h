@@ -14,7 +14,7 @@ enum {
     CLASS_LINEAR_MAX = 128,                       /* the last size of the steps of 8 B */
     CLASS_LINEAR = CLASS_LINEAR_MAX / CLASS_STEP, /* 16 classes */
     CLASS_SMALL_MAX = 8 * 1024,                   /* one-slot pages up to here (HAKMEM_TINY_MAX) */
-    CLASS_MEDIUM_MAX = 64 * 1024,                 /* eight-slot pages up to here */
+    CLASS_MEDIUM_MAX = 64 * 1024,                 /* pages of two to eight slots up to here */
     CLASS_SMALL_COUNT = CLASS_LINEAR + 6 * 8,     /* 128 B to 8 KiB are six doublings */
     CLASS_COUNT = CLASS_SMALL_COUNT + 3 * 8,      /* 8 to 64 KiB three more: 88 */
 };

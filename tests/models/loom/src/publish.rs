@@ -12,7 +12,7 @@
 //! site: csrc/src/page_arena.h hakmem_tiny_ptr_to_page load relaxed
 //! site: csrc/src/page_arena.h owner_store_all load relaxed
 //! site: csrc/src/page.h page_block_size load relaxed
-//! site: csrc/src/heap.c hakmem_heap_release_page load relaxed
+//! site: csrc/src/heap.c page_slots load relaxed
 //! site: csrc/src/frees.c checked_page load relaxed
 //! site: csrc/src/frees.h hakmem_tiny_free load relaxed
 //! site: csrc/src/stats.c add_chunk load relaxed
