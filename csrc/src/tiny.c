@@ -16,7 +16,9 @@ static void tick(hakmem_tiny_heap_t *heap) {
         hakmem_flush_half(heap);
     }
     if (hakmem_threads_rest()) {
-        hakmem_threads_end_rest(hakmem_os_now_ms() - option_purge_ms());
+        uint64_t now = hakmem_os_now_ms();
+        hakmem_threads_end_rest(now > option_purge_ms() ? now - option_purge_ms()
+                                                        : 0); /* the clock may have begun just now */
     }
 }
 
