@@ -16,9 +16,8 @@ static void tick(hakmem_tiny_heap_t *heap) {
         hakmem_flush_half(heap);
     }
     if (hakmem_threads_rest()) {
-        uint64_t now = hakmem_os_now_ms();
-        hakmem_threads_end_rest(now > option_purge_ms() ? now - option_purge_ms()
-                                                        : 0); /* the clock may have begun just now */
+        uint64_t now = hakmem_os_now_ms(); /* which may have begun just before */
+        hakmem_threads_end_rest(now > option_purge_ms() ? now - option_purge_ms() : 0);
     }
 }
 
