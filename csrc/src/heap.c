@@ -132,12 +132,20 @@ static uint32_t page_slots(const hakmem_tiny_page_t *page) {
     return atomic_load_explicit(&arena_chunk_of(page)->info[arena_page_slot(page)].length, memory_order_relaxed);
 }
 
+/* The class's next page may be smaller. */
+static void note_medium_gone(hakmem_tiny_heap_t *heap, const hakmem_tiny_page_t *page) {
+    if (size_class_is_medium(page->size_class)) {
+        uint8_t *doublings = &heap->medium_doublings[page->size_class - CLASS_SMALL_COUNT];
+        *doublings -= *doublings != 0;
+    }
+}
+
 static bool acquire_slots(hakmem_tiny_heap_t *heap, uint32_t size_class, hakmem_run_t *run) {
     if (size_class_is_medium(size_class)) {
         uint8_t *doublings = &heap->medium_doublings[size_class - CLASS_SMALL_COUNT];
         uint32_t slots = (uint32_t)MEDIUM_LEAST_SLOTS << *doublings;
-        *doublings += slots < MEDIUM_SLOTS;
         bool acquired = hakmem_pool_acquire(slots, slots, run);
+        *doublings += acquired && slots < MEDIUM_SLOTS;
         while (!acquired &&
                slots > MEDIUM_LEAST_SLOTS) { /* where memory is short, there may be room between larger pages */
             slots /= 2;
@@ -208,8 +216,8 @@ void hakmem_heap_release_page(hakmem_tiny_heap_t *heap, hakmem_tiny_page_t *page
     if (length == 1) {
         release_slot(heap, chunk, slot);
     } else {
-        if (heap != NULL && heap->medium_doublings[page->size_class - CLASS_SMALL_COUNT] != 0) {
-            heap->medium_doublings[page->size_class - CLASS_SMALL_COUNT]--;
+        if (heap != NULL) {
+            note_medium_gone(heap, page);
         }
         hakmem_pool_release(chunk, slot, length);
     }
@@ -409,6 +417,7 @@ void hakmem_heap_release_empty(hakmem_tiny_heap_t *heap) {
 
 /* A page of the heap goes, to the pool if it is empty. */
 static void part_with(hakmem_tiny_heap_t *heap, hakmem_tiny_page_t *page) {
+    note_medium_gone(heap, page);
     hakmem_tiny_collect_frees(page);
     unretire(heap, page);
     queue_remove(heap, page);

@@ -466,7 +466,10 @@ static void purge_chunk(hakmem_chunk_t *chunk, bool only_aged, int64_t until_dir
     if (any) {
         set_available(chunk);
     }
-    retire_if_empty(chunk);
+    /* Where the excess is gone, the chunk may have more that waits and will be wanted. */
+    if (excess(until_dirty) > 0) {
+        retire_if_empty(chunk);
+    }
 }
 
 /* Purges until no more than `until_dirty` slots are dirty, high addresses first: allocation prefers the low ones. */

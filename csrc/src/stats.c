@@ -124,9 +124,9 @@ void hakmem_purge(void) {
     hakmem_tiny_heap_t *heap = hakmem_thread_heap_get();
     if (heap != NULL) {
         hakmem_flush_all(heap);
-        hakmem_threads_end_rest(UINT64_MAX);
         hakmem_heap_release_empty(heap);
     }
+    hakmem_threads_end_rest(UINT64_MAX);
     hakmem_late_heap_with(release_late, 0);
     hakmem_pool_purge();
     hakmem_idle_tick(0, true);

@@ -82,17 +82,24 @@ static hakmem_tiny_heap_t *heap_new(bool serves_thread) {
     return heap;
 }
 
-/* The lock orders what the last user stored in owner words, pages and queues before whatever the next one reads there. */
-static void heap_recycle(hakmem_tiny_heap_t *heap) {
+/* The lock orders what the last user stored in owner words, pages and queues before whatever the next one reads there. False: other
+ * threads ended meanwhile, and too much would rest; the heap is still the caller's. */
+static bool heap_recycle(hakmem_tiny_heap_t *heap) {
+    bool rests = heap->resting_bytes != 0;
     hakmem_lock(HAKMEM_LOCK_HEAPS);
-    hakmem_tiny_heap_t **list = heap->resting_bytes != 0 ? &resting_heaps : &free_heaps[heap->serves_thread];
-    heap->next_free = *list;
-    *list = heap;
-    add_resting(heap->resting_bytes);
+    bool fits =
+        !rests || atomic_load_explicit(&resting_bytes, memory_order_relaxed) + heap->resting_bytes <= RESTING_BYTES;
+    if (fits) {
+        hakmem_tiny_heap_t **list = rests ? &resting_heaps : &free_heaps[heap->serves_thread];
+        heap->next_free = *list;
+        *list = heap;
+        add_resting(heap->resting_bytes);
+    }
     hakmem_unlock(HAKMEM_LOCK_HEAPS);
+    return fits;
 }
 
-/* How much the heap of a thread that ends may keep. */
+/* About how much the heap of a thread that ends may keep; heap_recycle decides. */
 static size_t may_rest_with(void) {
     size_t others = atomic_load_explicit(&resting_bytes, memory_order_relaxed) + hakmem_pool_dirty_bytes();
     return option_purge_ms() == 0 || others > RESTING_BYTES ? 0 : RESTING_BYTES - others;
@@ -145,7 +152,10 @@ static void heap_end(hakmem_tiny_heap_t *heap) {
     heap_close(heap);
     heap->resting_bytes = hakmem_heap_rest(heap, heap->serves_thread ? may_rest_with() : 0);
     heap->rests_since_ms = hakmem_os_now_ms();
-    heap_recycle(heap);
+    if (!heap_recycle(heap)) {
+        heap->resting_bytes = hakmem_heap_rest(heap, 0);
+        heap_recycle(heap);
+    }
 }
 
 /* Gives up the calling thread's heap. */
