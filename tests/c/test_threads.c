@@ -120,6 +120,11 @@ static void *free_noticed(void *number) {
     return NULL;
 }
 
+static void *free_one(void *p) {
+    hakmem_free(p);
+    return NULL;
+}
+
 static void run_all_freers(void) {
     pthread_t threads[3];
     atomic_store(&freers_left, 3);
@@ -163,7 +168,8 @@ static void test_notices_with_time(void) {
         noticed[i] = hakmem_malloc(8192);
     }
     hakmem_free(hakmem_malloc(100)); /* from here on this class needs no page */
-    run_all_freers();
+    in_thread(free_one, noticed[0]); /* of a page that stays in use: nobody else gives it back */
+    noticed[0] = NULL;
     CHECK(atomic_load(&heap->pending) != NULL);
     for (int i = 0; i < 100 && atomic_load(&heap->pending) != NULL; i++) {
         for (int k = 0; k < 2000; k++) {
@@ -172,6 +178,7 @@ static void test_notices_with_time(void) {
         usleep(10000);
     }
     CHECK(atomic_load(&heap->pending) == NULL);
+    run_all_freers();
     check_clean();
 }
 
@@ -214,11 +221,6 @@ static void test_leavers(void) {
 
 static void *leave_one(void *out) {
     *(void **)out = hakmem_malloc(2222);
-    return NULL;
-}
-
-static void *free_one(void *p) {
-    hakmem_free(p);
     return NULL;
 }
 
