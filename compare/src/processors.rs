@@ -4,19 +4,23 @@
 //! line over in some 100 ns there and back, a second later they are cores apart and take 500 ns. Whatever shares memory
 //! between threads then runs at one of two speeds, and which one has nothing to do with the allocator: it was seen to move
 //! the workload random_owner by a factor of three from one run to the next. So rows with threads are measured while the
-//! processors are apart, as most machines' are; where they never move, nothing is waited for.
+//! processors are in one of the two places, the one that they are in more often; where they never move, nothing is waited for.
 
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 /// How often a row is measured again because the processors moved meanwhile.
 const TRIES: u32 = 6;
-/// How long a run waits for them to move apart.
+/// How long a run waits for them to come back.
 const PATIENCE: Duration = Duration::from_secs(10);
 const PAUSE: Duration = Duration::from_millis(20);
 const SURVEY: usize = 50;
 /// Between the two places lies a factor of four; within one of them, noise.
 const FACTOR: f64 = 2.0;
+/// And between the slowest of the one and the fastest of the other.
+const GAP: f64 = 1.25;
+/// A round trip that was seen less often may have been interrupted.
+const LEAST: usize = 3;
 
 /// What a run calls when its timed part is over.
 pub type Ended<'a> = dyn FnMut() + Send + 'a;
@@ -26,8 +30,15 @@ pub type Ended<'a> = dyn FnMut() + Send + 'a;
 pub struct Processors {
     seen: Vec<f64>,
     pub runs: u32,
-    /// Runs that are kept although the processors were neighbours at one end of them.
+    /// Runs that are kept although the processors were in the other place at one end of them.
     pub moved: u32,
+    wanted: Option<Place>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Place {
+    Near,
+    Apart,
 }
 
 impl Processors {
@@ -41,19 +52,19 @@ impl Processors {
         new
     }
 
-    /// Measures by `run`, which is given what to call when the timed part is over, until the processors were apart before and
+    /// Measures by `run`, which is given what to call when the timed part is over, until the processors were in place before and
     /// after.
-    pub fn while_apart<T>(&mut self, mut run: impl FnMut(&mut Ended) -> Result<T, String>) -> Result<T, String> {
+    pub fn in_place<T>(&mut self, mut run: impl FnMut(&mut Ended) -> Result<T, String>) -> Result<T, String> {
         self.runs += 1;
         for left in (0..TRIES).rev() {
             let begin = Instant::now();
-            let mut apart = self.look();
-            while !apart && begin.elapsed() < PATIENCE {
+            let mut in_place = self.look();
+            while !in_place && begin.elapsed() < PATIENCE {
                 std::thread::sleep(PAUSE);
-                apart = self.look();
+                in_place = self.look();
             }
-            let measured = run(&mut || apart &= self.look())?;
-            if apart {
+            let measured = run(&mut || in_place &= self.look())?;
+            if in_place {
                 return Ok(measured);
             }
             if left == 0 {
@@ -64,31 +75,47 @@ impl Processors {
         unreachable!("the last try returns");
     }
 
-    /// Measures once, and says whether they are apart; true where that cannot be told.
+    /// Measures once, and says whether they are where they should be; true where that cannot be told.
     fn look(&mut self) -> bool {
         let Some(nanoseconds) = round_trip() else { return true };
         self.seen.push(nanoseconds);
-        match self.places() {
-            Some((near, far)) => nanoseconds > (near * far).sqrt(),
-            None => true,
-        }
+        let Some((near, far)) = self.places() else { return true };
+        let middle = (near * far).sqrt();
+        let place = |nanoseconds: f64| if nanoseconds < middle { Place::Near } else { Place::Apart };
+        // Once for all: until they were seen to move, they were in the place that was seen more often.
+        let wanted = *self.wanted.get_or_insert_with(|| {
+            let apart = self.seen.iter().filter(|seen| place(**seen) == Place::Apart).count();
+            if 2 * apart > self.seen.len() {
+                Place::Apart
+            } else {
+                Place::Near
+            }
+        });
+        place(nanoseconds) == wanted
     }
 
-    /// The two round trips in nanoseconds, where they move.
+    /// The two round trips in nanoseconds, where they move: the medians on both sides of the widest gap.
     fn places(&self) -> Option<(f64, f64)> {
         let mut seen = self.seen.clone();
         seen.sort_by(f64::total_cmp);
-        // Not the ends: a round trip that the host interrupted is of no place.
-        let (near, far) = (*seen.get(seen.len() / 10)?, *seen.get(seen.len() * 3 / 4)?);
-        (seen.len() >= 10 && far > near * FACTOR).then_some((near, far))
+        let gap = |split: usize| seen[split] / seen[split - 1];
+        let split = (LEAST..(seen.len() + 1).saturating_sub(LEAST))
+            .filter(|split| gap(*split) > GAP)
+            .max_by(|a, b| gap(*a).total_cmp(&gap(*b)))?;
+        let (near, far) = (seen[split / 2], seen[(split + seen.len()) / 2]);
+        (far > near * FACTOR).then_some((near, far))
     }
 
     /// For the report.
     pub fn line(&self) -> Option<String> {
         let (near, far) = self.places()?;
+        let place = match self.wanted? {
+            Place::Near => "neighbours",
+            Place::Apart => "apart",
+        };
         Some(format!(
             "this machine's processors move: a cache line goes there and back in {near:.0} or {far:.0} ns; rows with threads \
-             were measured while they were apart, but for {} of {} runs",
+             were measured while they were {place}, but for {} of {} runs",
             self.moved, self.runs
         ))
     }
@@ -191,8 +218,19 @@ mod tests {
 
     #[test]
     fn tells_two_places_from_noise() {
-        assert!(seen(&[100.0, 120.0, 130.0, 140.0, 900.0]).places().is_none());
-        assert!(seen(&[100.0, 120.0, 490.0, 500.0, 510.0]).places().is_some());
+        assert!(seen(&[100.0, 120.0, 130.0, 140.0, 190.0]).places().is_none());
+        assert_eq!(seen(&[100.0, 490.0, 500.0, 510.0]).places(), Some((100.0, 500.0)));
+        let mut interrupted = seen(&[500.0]);
+        interrupted.seen.extend([5000.0, 1200.0]);
+        assert!(interrupted.places().is_none());
+        assert!(Processors::default().places().is_none());
+    }
+
+    #[test]
+    fn the_rarer_place_counts_too() {
+        let mut rare = seen(&[100.0]);
+        rare.seen.extend([480.0, 500.0, 510.0]);
+        assert_eq!(rare.places(), Some((100.0, 500.0)));
     }
 
     #[test]
@@ -204,7 +242,7 @@ mod tests {
     fn processors_that_never_move_are_measured_at_once() {
         let mut still = seen(&[100.0]);
         assert_eq!(
-            still.while_apart(|ended| {
+            still.in_place(|ended| {
                 ended();
                 Ok(7)
             }),
@@ -216,7 +254,7 @@ mod tests {
     #[test]
     fn a_failure_is_not_tried_again() {
         let mut tries = 0;
-        let failed: Result<(), _> = seen(&[100.0]).while_apart(|_| {
+        let failed: Result<(), _> = seen(&[100.0]).in_place(|_| {
             tries += 1;
             Err("crashed".into())
         });

@@ -45,7 +45,7 @@ pub fn run(built: &[Built], cases: &[Case], rounds: u32, limits: &Limits) -> (Ve
                 if runs.failure.is_none() {
                     let run = |ended: &mut Ended| worker::run(&built[a], case, limits, ended);
                     let measured = match &mut processors {
-                        Some(processors) if case.threads => processors.while_apart(run),
+                        Some(processors) if case.threads => processors.in_place(run),
                         _ => run(&mut || {}),
                     };
                     match measured {
