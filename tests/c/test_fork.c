@@ -123,7 +123,8 @@ static void test_without_heap(void) {
 }
 
 int main(void) {
-    if (skipped_under("thread", "test_fork", "starting threads in a forked child is not supported")) {
+    if (skipped_under("thread", "test_fork", "starting threads in a forked child is not supported") ||
+        skipped_under("address", "test_fork", "a forked child inherits the tool's own locks as they are")) {
         return 0;
     }
     test_without_heap();
