@@ -146,8 +146,8 @@ static bool acquire_slots(hakmem_tiny_heap_t *heap, uint32_t size_class, hakmem_
         uint32_t slots = (uint32_t)MEDIUM_LEAST_SLOTS << *doublings;
         bool acquired = hakmem_pool_acquire(slots, slots, run);
         *doublings += acquired && slots < MEDIUM_SLOTS;
-        while (!acquired &&
-               slots > MEDIUM_LEAST_SLOTS) { /* where memory is short, there may be room between larger pages */
+        /* Where memory is short, there may be room between larger pages. */
+        while (!acquired && slots > MEDIUM_LEAST_SLOTS) {
             slots /= 2;
             acquired = hakmem_pool_acquire(slots, slots, run);
         }
