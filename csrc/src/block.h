@@ -101,25 +101,44 @@ HAKMEM_INLINE hakmem_chain_t chain_of_one(void *block) {
     return (hakmem_chain_t){block, block, 1, 0};
 }
 
-/* Links blocks of one page, the last of which is the warmest: it carries as many of the others as it can. */
-HAKMEM_INLINE hakmem_chain_t chain_of(void *const *blocks, uint32_t n, uint32_t others_most) {
-    hakmem_chain_t chain = {NULL, NULL, n, 0};
-    while (n != 0) {
-        uint32_t others = n - 1 < others_most ? n - 1 : others_most;
-        hakmem_block_t *block = blocks[--n];
-        n -= others;
-        for (uint32_t i = 0; i < others; i++) {
-            block_offsets(block)[i] = (uint16_t)(uintptr_t)blocks[n + i];
-        }
-        if (chain.first == NULL) {
-            chain.first = block;
-        } else {
-            block_link(chain.last, block, chain.last_others);
-        }
-        chain.last = block;
-        chain.last_others = others;
+/* A list of one page's free blocks, while some are put in front of it. The first word of `carrier`, which is the list's first, is
+ * written when it carries all that it can, or at the end. */
+typedef struct {
+    hakmem_block_t *carrier, *next;
+    uint32_t others, others_most;
+} hakmem_batch_t;
+
+/* Goes on with a list, which may be empty. Blocks that carry none are not looked at. */
+HAKMEM_INLINE hakmem_batch_t batch_on(hakmem_block_t *list, uint32_t others_most) {
+    if (list == NULL || others_most == 0) {
+        return (hakmem_batch_t){NULL, list, others_most, others_most};
     }
-    return chain;
+    return (hakmem_batch_t){list, block_next(list), block_others(list), others_most};
+}
+
+HAKMEM_INLINE void batch_add(hakmem_batch_t *batch, void *block) {
+    if (batch->others < batch->others_most) {
+        block_offsets(batch->carrier)[batch->others++] = (uint16_t)(uintptr_t)block;
+        return;
+    }
+    if (batch->carrier != NULL) {
+        block_link(batch->carrier, batch->next, batch->others);
+        batch->next = batch->carrier;
+    }
+    batch->carrier = block;
+    batch->others = 0;
+}
+
+/* The list. At least one block was added. */
+HAKMEM_INLINE hakmem_block_t *batch_end(hakmem_batch_t *batch) {
+    block_link(batch->carrier, batch->next, batch->others);
+    return batch->carrier;
+}
+
+/* What was added to an empty list, `last` before the others. */
+HAKMEM_INLINE hakmem_chain_t batch_end_chain(hakmem_batch_t *batch, void *last, uint32_t n) {
+    hakmem_block_t *first = batch_end(batch);
+    return (hakmem_chain_t){first, last, n, block_others(last)};
 }
 
 #endif

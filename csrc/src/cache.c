@@ -72,15 +72,14 @@ uint32_t hakmem_cache_refill_room(const hakmem_cache_t *cache, const hakmem_cach
     return bin_top(bin) != base ? 0 : (uint32_t)min_size((size_t)(bin->limit - base) / 2, CACHE_REFILL_MOST);
 }
 
-void hakmem_cache_refill(hakmem_cache_t *cache, hakmem_cache_books_t *books, uint32_t size_class, void *const *blocks,
-                         uint32_t n) {
-    hakmem_cache_bin_t *bin = &cache->bins[size_class];
+void hakmem_cache_refilled(hakmem_cache_t *cache, hakmem_cache_books_t *books, uint32_t size_class, uint32_t room,
+                           uint32_t n) {
     hakmem_cache_book_t *book = &books->of[size_class];
     void **base = book_base(book);
-    for (uint32_t i = 0; i < n; i++) {
-        base[n - i] = blocks[i];
+    if (n != room) {
+        memmove(base + 1, base + 1 + room - n, n * sizeof(void *));
     }
-    bin_set_top(bin, base + n);
+    bin_set_top(&cache->bins[size_class], base + n);
     book->misses = (uint16_t)min_size(book->misses + n, CACHE_MISSES);
 }
 

@@ -177,9 +177,9 @@ void hakmem_cache_flushed(hakmem_cache_t *cache, hakmem_cache_books_t *books, ui
 /* How many blocks an empty bin takes beforehand, at most CACHE_REFILL_MOST; half of its room, so that frees find some as well. */
 uint32_t hakmem_cache_refill_room(const hakmem_cache_t *cache, const hakmem_cache_books_t *books, uint32_t size_class);
 
-/* Fills an empty bin with `n` blocks, of which the first is used first. */
-void hakmem_cache_refill(hakmem_cache_t *cache, hakmem_cache_books_t *books, uint32_t size_class, void *const *blocks,
-                         uint32_t n);
+/* An empty bin has `n` blocks now, which lie in the last of the entries from hakmem_cache_oldest on that there was room for. */
+void hakmem_cache_refilled(hakmem_cache_t *cache, hakmem_cache_books_t *books, uint32_t size_class, uint32_t room,
+                           uint32_t n);
 
 /* A bin's oldest block, and those after it. */
 void **hakmem_cache_oldest(const hakmem_cache_books_t *books, uint32_t size_class);

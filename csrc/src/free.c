@@ -95,7 +95,13 @@ void hakmem_free_tiny(void *p, uint32_t size_class) {
     note_free(p);
     if (BLOCK_CACHE) {
         HAKMEM_ASSERT(slot_class(arena_info_of(p)) == size_class);
-        free_cached(p, size_class);
+        /* The caller's push may have failed for this; then the shortest way to the page. */
+        hakmem_tiny_heap_t *heap = hakmem_thread_heap;
+        if (cache_bin_is_closed(&heap->cache, &heap->books, size_class)) {
+            tiny_free_one_slot(p);
+        } else {
+            free_cached(p, size_class);
+        }
     } else {
         tiny_free_one_slot(p);
     }

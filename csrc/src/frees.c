@@ -83,7 +83,7 @@ HAKMEM_NOINLINE void hakmem_free_not_local(void *p) {
     }
     hakmem_tiny_page_t *page = checked_page(p);
     if (is_local_or_unparked(page, owner)) {
-        tiny_return(page, &p, 1);
+        tiny_return(page, p);
     } else {
         note_remote(page);
         hakmem_tiny_free_remote(page, p);
@@ -109,45 +109,52 @@ const uint64_t hakmem_class_divisors[HAKMEM_CACHE_CLASSES] = {
     DIVISORS_8(512, 64), DIVISORS_8(1024, 128), DIVISORS_8(2048, 256), DIVISORS_8(4096, 512),
 };
 
-/* Gives blocks of a class back. Neighbours in the array that are of one page, as they are after a run of frees, go as one
- * chain: one subtraction from `used`, or one CAS. */
+/* Gives blocks of a class back. Neighbours in the array that are of one page, as they are after a run of frees, go together: one
+ * subtraction from `used`, or one CAS. The newest goes first, since it is the warmest, and carries the others. */
 static hakmem_flushed_t flush_blocks(void **blocks, size_t n, uint32_t size_class) {
-    size_t done = 0;
     hakmem_flushed_t flushed = {n, 0, 0};
-    while (done < n) {
-        if (done + PREFETCH_AHEAD < n) {
-            prefetch_info(blocks[done + PREFETCH_AHEAD]);
+    size_t size = size_class_bytes(size_class);
+    while (n != 0) {
+        if (n > PREFETCH_AHEAD) {
+            prefetch_info(blocks[n - 1 - PREFETCH_AHEAD]);
         }
-        uintptr_t at = (uintptr_t)blocks[done];
-        hakmem_chunk_t *chunk = arena_chunk_of(blocks[done]);
-        uint32_t slot = arena_slot_of(blocks[done]);
-        hakmem_slot_info_t *info = &chunk->info[slot];
+        void *newest = blocks[n - 1];
+        hakmem_slot_info_t *info = arena_info_of(newest);
         if (slot_class(info) != size_class) {
-            hakmem_invalid_free(blocks[done]);
+            hakmem_invalid_free(newest);
         }
-        hakmem_tiny_page_t *page = &chunk->pages[slot];
+        hakmem_tiny_page_t *page = arena_page_of(newest);
         bool local = is_local_or_unparked(page, owner_load(info));
         /* Only the owner can tell what was made; the others' blocks are looked at when it collects them. */
-        size_t made =
-            (local ? page->capacity : SLOT_BYTES / size_class_bytes(size_class)) * size_class_bytes(size_class);
-        size_t begin = done;
+        size_t made = (local ? page->capacity : SLOT_BYTES / size) * size;
+        bool own_list = local && DUAL_LISTS;
+        hakmem_batch_t batch =
+            own_list ? batch_on(page->local_free, page->others_most) : batch_on(NULL, block_others_most(size));
+        uint32_t length = 0;
         do {
-            void *block = blocks[done];
+            void *block = blocks[n - 1];
             if (((uintptr_t)block & (SLOT_BYTES - 1)) >= made || !begins_block_of(block, size_class)) {
                 hakmem_invalid_free(block);
             }
-            done++;
-        } while (done < n && (uintptr_t)blocks[done] >> SLOT_SHIFT == at >> SLOT_SHIFT);
-        uint32_t length = (uint32_t)(done - begin);
+            batch_add(&batch, block);
+            length++;
+            n--;
+        } while (n != 0 && (uintptr_t)blocks[n - 1] >> SLOT_SHIFT == (uintptr_t)newest >> SLOT_SHIFT);
         flushed.chains++;
-        if (!local) {
-            hakmem_chain_t chain = chain_of(blocks + begin, length, block_others_most(size_class_bytes(size_class)));
-            hakmem_free_remote_chain(page, &chain);
-        } else if (length <= page_used(page)) {
-            tiny_return(page, blocks + begin, length);
-            flushed.local += length;
-        } else {
+        flushed.local += local ? length : 0;
+        if (local && length > page_used(page)) {
             hakmem_corrupted("more blocks came back than went out (a block freed twice?), page", page);
+        }
+        if (own_list) {
+            page->local_free = batch_end(&batch);
+            tiny_returned(page, length);
+            continue;
+        }
+        hakmem_chain_t chain = batch_end_chain(&batch, newest, length);
+        if (local) {
+            tiny_return_chain(page, &chain);
+        } else {
+            hakmem_free_remote_chain(page, &chain);
         }
     }
     return flushed;

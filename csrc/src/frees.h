@@ -45,24 +45,34 @@ HAKMEM_INLINE bool tiny_wants_attention(const hakmem_tiny_page_t *page, uint32_t
     return left == 0 || page->flags.is_full || page->flags.has_remote_frees || page->flags.is_retired;
 }
 
-/* The owner gives `n` blocks back to a page in its queue. */
-HAKMEM_INLINE void tiny_return(hakmem_tiny_page_t *page, void *const *blocks, uint32_t n) {
-    uint32_t left;
+/* The owner has given `n` blocks back to a page in its queue: dual lists have them. */
+HAKMEM_INLINE void tiny_returned(hakmem_tiny_page_t *page, uint32_t n) {
     stat_add(HAKMEM_COUNT_LOCAL_FREES, n);
-    if (DUAL_LISTS) {
-        for (uint32_t i = 0; i < n; i++) {
-            page_put(page, blocks[i]);
-        }
-        left = page_used(page) - n;
-        page_set_used(page, left);
-    } else {
-        hakmem_chain_t chain = chain_of(blocks, n, 0);
-        uint64_t word;
-        remote_push(&page->thread_free, page->start, &chain, &word);
-        left = page_used(page) - remote_count(word);
-    }
+    uint32_t left = page_used(page) - n;
+    page_set_used(page, left);
     if (tiny_wants_attention(page, left)) {
         hakmem_heap_attend(page);
+    }
+}
+
+/* The same without dual lists, which do not count at `used`. */
+HAKMEM_INLINE void tiny_return_chain(hakmem_tiny_page_t *page, const hakmem_chain_t *chain) {
+    stat_add(HAKMEM_COUNT_LOCAL_FREES, chain->n);
+    uint64_t word;
+    remote_push(&page->thread_free, page->start, chain, &word);
+    if (tiny_wants_attention(page, page_used(page) - remote_count(word))) {
+        hakmem_heap_attend(page);
+    }
+}
+
+/* The owner gives a block back to a page in its queue. */
+HAKMEM_INLINE void tiny_return(hakmem_tiny_page_t *page, void *block) {
+    if (DUAL_LISTS) {
+        page_put(page, block);
+        tiny_returned(page, 1);
+    } else {
+        hakmem_chain_t chain = chain_of_one(block);
+        tiny_return_chain(page, &chain);
     }
 }
 
@@ -71,7 +81,7 @@ HAKMEM_INLINE void tiny_free_local(hakmem_tiny_page_t *page, void *p, size_t off
     if (hakmem_unlikely(!page_is_block_offset(page, offset))) {
         hakmem_invalid_free(p);
     }
-    tiny_return(page, &p, 1);
+    tiny_return(page, p);
 }
 
 /* Frees `p`, a pointer into a chunk: owner -> local_free, anyone else -> hakmem_tiny_free_remote (spec name). */

@@ -169,24 +169,28 @@ HAKMEM_INLINE void *page_pop(hakmem_tiny_page_t *page) {
     return block;
 }
 
-/* Owner only, with dual lists: takes up to `most` blocks, those of a batch together. Returns how many. */
+/* Owner only, with dual lists: takes up to `most` blocks, those of a batch together, and puts them at the end of `blocks`, from the
+ * last entry down. Returns how many. */
 HAKMEM_INLINE uint32_t page_pop_many(hakmem_tiny_page_t *page, void **blocks, uint32_t most) {
     hakmem_block_t *block = page->free;
-    uint32_t n = 0;
-    while (block != NULL && n < most) {
-        uint32_t others = page_others_of(page, block);
-        while (others != 0 && n < most) {
-            blocks[n++] = block_at(block, block_offsets(block)[--others]);
+    void **at = blocks + most;
+    while (block != NULL && at != blocks) {
+        uint32_t others = block_others(block);
+        if (others != 0) {
+            others = page_others_of(page, block);
+            do {
+                *--at = block_at(block, block_offsets(block)[--others]);
+            } while (others != 0 && at != blocks);
+            if (at == blocks) {
+                block_link(block, block_next(block), others);
+                break;
+            }
         }
-        hakmem_block_t *next = block_next(block);
-        if (n == most) {
-            block_link(block, next, others);
-            break;
-        }
-        blocks[n++] = block;
-        block = next;
+        *--at = block;
+        block = block_next(block);
     }
     page->free = block;
+    uint32_t n = (uint32_t)(blocks + most - at);
     page_set_used(page, page_used(page) + n);
     __builtin_prefetch(block);
     return n;

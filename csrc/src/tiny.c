@@ -70,10 +70,12 @@ HAKMEM_NOINLINE void *hakmem_tiny_malloc_generic(hakmem_tiny_heap_t *heap, size_
 
 /* Moves some free blocks of the class's page to its bin, so that the next allocations pass all this by. */
 static void refill(hakmem_tiny_heap_t *heap, uint32_t size_class) {
-    void *blocks[CACHE_REFILL_MOST];
     uint32_t room = hakmem_cache_refill_room(&heap->cache, &heap->books, size_class);
-    uint32_t n = page_pop_many(heap->size_classes[size_class].first, blocks, room);
-    hakmem_cache_refill(&heap->cache, &heap->books, size_class, blocks, n);
+    if (room != 0) {
+        void **blocks = hakmem_cache_oldest(&heap->books, size_class);
+        uint32_t n = page_pop_many(heap->size_classes[size_class].first, blocks, room);
+        hakmem_cache_refilled(&heap->cache, &heap->books, size_class, room, n);
+    }
 }
 
 /* The bin is empty. */

@@ -81,7 +81,9 @@ static void test_together(void) {
     hakmem_tiny_collect_frees(page);
     uint32_t n = 0;
     for (uint32_t most = 1; n < count; most = most % 7 + 1) {
-        uint32_t got = page_pop_many(page, again + n, most < count - n ? most : count - n);
+        uint32_t room = most < count - n ? most : count - n;
+        uint32_t got = page_pop_many(page, again + n, room);
+        memmove(again + n, again + n + room - got, got * sizeof again[0]);
         CHECK(got != 0);
         n += got;
     }
@@ -95,7 +97,11 @@ static void test_chains(void) {
     uint32_t used = page_used(page), done = 0, others_most = page->others_most;
     for (uint32_t length = 3; done < count; length = length * 2 % 47 + 1) {
         uint32_t n = length < count - done ? length : count - done;
-        hakmem_chain_t chain = chain_of(blocks + done, n, others_most);
+        hakmem_batch_t batch = batch_on(NULL, others_most);
+        for (uint32_t i = n; i-- > 0;) {
+            batch_add(&batch, blocks[done + i]);
+        }
+        hakmem_chain_t chain = batch_end_chain(&batch, blocks[done + n - 1], n);
         uint64_t left;
         remote_push(&page->thread_free, page->start, &chain, &left);
         done += n;
