@@ -135,7 +135,7 @@ HAKMEM_INLINE hakmem_block_t *batch_end(hakmem_batch_t *batch) {
     return batch->carrier;
 }
 
-/* What was added to an empty list, `last` before the others. */
+/* What was added to an empty list; `last` was the first of it. */
 HAKMEM_INLINE hakmem_chain_t batch_end_chain(hakmem_batch_t *batch, void *last, uint32_t n) {
     hakmem_block_t *first = batch_end(batch);
     return (hakmem_chain_t){first, last, n, block_others(last)};

@@ -110,7 +110,7 @@ const uint64_t hakmem_class_divisors[HAKMEM_CACHE_CLASSES] = {
 };
 
 /* Gives blocks of a class back. Neighbours in the array that are of one page, as they are after a run of frees, go together: one
- * subtraction from `used`, or one CAS. The newest goes first, since it is the warmest, and carries the others. */
+ * subtraction from `used`, or one CAS. From the newest down: what carries the others is warmer than they are. */
 static hakmem_flushed_t flush_blocks(void **blocks, size_t n, uint32_t size_class) {
     hakmem_flushed_t flushed = {n, 0, 0};
     size_t size = size_class_bytes(size_class);

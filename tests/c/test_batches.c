@@ -116,6 +116,29 @@ static void test_chains(void) {
     check_same();
 }
 
+/* In front of what the owner freed before, so that a carrier goes on with what it has room for. */
+static void test_in_front(void) {
+    uint32_t used = page_used(page), done = 0;
+    for (uint32_t length = 1; done < count; length = length * 2 % 29 + 1) {
+        uint32_t end = done + (length < count - done ? length : count - done);
+        hakmem_batch_t batch = batch_on(page->local_free, page->others_most);
+        while (done < end) {
+            batch_add(&batch, blocks[done++]);
+        }
+        page->local_free = batch_end(&batch);
+    }
+    uint32_t touched = 0;
+    CHECK_EQ(length_of(page->local_free, &touched), count);
+    CHECK_EQ(touched, (count + page->others_most) / (page->others_most + 1));
+    page_set_used(page, used - count);
+    hakmem_tiny_collect_frees(page);
+    for (uint32_t i = 0; i < count; i++) {
+        again[i] = page_pop(page);
+    }
+    CHECK_EQ(page_used(page), used);
+    check_same();
+}
+
 int main(void) {
     hakmem_free(hakmem_malloc(200)); /* a heap; no size of those below */
     static const size_t sizes[] = {8, 16, 24, 32, 64, 80, 128, 1024, 8 * KIB, 9 * KIB, 64 * KIB};
@@ -124,6 +147,7 @@ int main(void) {
         if (DUAL_LISTS) {
             test_together();
             test_chains();
+            test_in_front();
         }
         for (uint32_t b = 0; b < count; b++) {
             hakmem_tiny_free(blocks[b]);
