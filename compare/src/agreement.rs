@@ -23,6 +23,8 @@ struct Pair {
     names: [String; 2],
     /// The first one's median over the second one's, in each run.
     ratios: [f64; 2],
+    /// In each run every round of the one was faster than every round of the other.
+    apart: bool,
 }
 
 impl Pair {
@@ -44,6 +46,7 @@ pub fn run(options: &Agree) -> Result<ExitCode, String> {
     let over = options.over / 100.0;
     let clear: Vec<&Pair> = all.iter().filter(|pair| pair.differs(over)).collect();
     let reversed: Vec<&Pair> = clear.iter().copied().filter(|pair| !pair.agrees()).collect();
+    let apart = |pairs: &[&Pair]| pairs.iter().filter(|pair| pair.apart).count();
     println!(
         "{} pairs of allocators; in {} their medians differ by over {} % in both runs, in {} of these in the same order",
         all.len(),
@@ -51,13 +54,19 @@ pub fn run(options: &Agree) -> Result<ExitCode, String> {
         options.over,
         clear.len() - reversed.len()
     );
+    println!(
+        "where moreover no round of the slower one reached the faster one's slowest: {} of {} in the same order",
+        apart(&clear) - apart(&reversed),
+        apart(&clear)
+    );
     if reversed.is_empty() {
         return Ok(ExitCode::SUCCESS);
     }
-    let mut table = terminal::table(&["workload", "first", "second", "ratio", "ratio of the other run"]);
+    let mut table = terminal::table(&["workload", "first", "second", "ratio", "ratio of the other run", "rounds"]);
     for pair in &reversed {
         let [one, other] = pair.ratios.map(|ratio| format!("{ratio:.2}"));
-        table.add_row([&pair.workload, &pair.names[0], &pair.names[1], &one, &other]);
+        let rounds = if pair.apart { "apart" } else { "overlap" };
+        table.add_row([&pair.workload, &pair.names[0], &pair.names[1], &one, &other, rounds]);
     }
     println!("{table}");
     Ok(ExitCode::FAILURE)
@@ -71,22 +80,22 @@ fn read(path: &Path) -> Result<Stored, String> {
 }
 
 fn pairs(first: &[Row], second: &[Row]) -> Vec<Pair> {
-    let median = |rows: &[Row], workload: &str, allocator: &str| {
-        let row = rows.iter().find(|row| row.workload == workload && row.allocator == allocator)?;
-        Some(row.ops_per_second?.median)
+    let speed = |rows: &[Row], workload: &str, allocator: &str| {
+        rows.iter().find(|row| row.workload == workload && row.allocator == allocator)?.ops_per_second
     };
     let mut pairs = Vec::new();
     for group in first.chunk_by(|a, b| a.workload == b.workload) {
         for (index, a) in group.iter().enumerate() {
             for b in &group[index + 1..] {
-                let ratio = |rows: &[Row]| {
-                    Some(median(rows, &a.workload, &a.allocator)? / median(rows, &b.workload, &b.allocator)?)
+                let both = |rows: &[Row]| {
+                    Some((speed(rows, &a.workload, &a.allocator)?, speed(rows, &b.workload, &b.allocator)?))
                 };
-                if let (Some(one), Some(other)) = (ratio(first), ratio(second)) {
+                if let (Some(one), Some(other)) = (both(first), both(second)) {
                     pairs.push(Pair {
                         workload: a.workload.clone(),
                         names: [a.allocator.clone(), b.allocator.clone()],
-                        ratios: [one, other],
+                        ratios: [one, other].map(|(a, b)| a.median / b.median),
+                        apart: [one, other].iter().all(|(a, b)| a.min > b.max || b.min > a.max),
                     });
                 }
             }
@@ -116,9 +125,17 @@ mod tests {
     #[test]
     fn pairs_are_of_one_workload_and_of_both_runs() {
         let found = pairs(&rows(&[("a", 2.0), ("b", 1.0), ("c", 1.0)]).rows, &rows(&[("b", 3.0), ("a", 1.5)]).rows);
-        let wanted = Pair { workload: "w".into(), names: ["a".into(), "b".into()], ratios: [2.0, 0.5] };
+        let wanted = Pair { workload: "w".into(), names: ["a".into(), "b".into()], ratios: [2.0, 0.5], apart: true };
         assert_eq!(found, [wanted]);
         assert!(found[0].differs(0.15) && !found[0].agrees());
+    }
+
+    #[test]
+    fn rounds_that_overlap_are_told() {
+        let (clear, mut wide) = (rows(&[("a", 2.0), ("b", 1.0)]), rows(&[("a", 2.0), ("b", 1.0)]));
+        assert!(pairs(&clear.rows, &wide.rows)[0].apart);
+        wide.rows[1].ops_per_second.as_mut().unwrap().max = 2.5;
+        assert!(!pairs(&clear.rows, &wide.rows)[0].apart);
     }
 
     #[test]
