@@ -114,7 +114,7 @@ HAKMEM_INLINE bool page_is_empty(const hakmem_tiny_page_t *page) {
 }
 
 /* Owner only, with dual lists: a block comes back. The first on local_free carries it if it can, so that who takes them again touches
- * one block and not all. */
+ * one block and not all. A batch of one (block.h), with an addition to the carrier's word, which need not be taken apart. */
 HAKMEM_INLINE void page_put(hakmem_tiny_page_t *page, void *block) {
     hakmem_block_t *first = page->local_free;
     /* A page whose blocks carry none, because they are small, or large, does not look at them. */
