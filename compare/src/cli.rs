@@ -56,6 +56,11 @@ pub struct Suite {
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub rounds: u32,
 
+    /// How many more rounds at most, of those allocators in a workload whose order is not sure: their medians differ by over 15 %,
+    /// but their rounds do not tell them apart [default: twice --rounds].
+    #[arg(long, value_name = "ROUNDS", value_parser = clap::value_parser!(u32).range(..=1000))]
+    pub more_rounds: Option<u32>,
+
     /// Where the JSON, CSV, Markdown and HTML files go [default: compare-results in the target directory].
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,

@@ -14,6 +14,7 @@ mod instructions;
 mod machine;
 mod measurement;
 mod optimised;
+mod order;
 mod phases;
 mod places;
 mod processors;

@@ -4,8 +4,9 @@ use std::process::ExitCode;
 
 use crate::cli::Suite;
 use crate::machine::Machine;
+use crate::rounds::{self, Rounds};
 use crate::worker::Case;
-use crate::{builder, places, ranking, report, rounds, selection};
+use crate::{builder, places, ranking, report, selection};
 
 pub fn run(options: &Suite) -> Result<ExitCode, String> {
     let workloads = selection::workloads(&options.only)?;
@@ -20,7 +21,8 @@ pub fn run(options: &Suite) -> Result<ExitCode, String> {
     }
     let cases: Vec<Case> =
         workloads.iter().map(|entry| Case::of(entry.name, &options.limits, options.settle_ms)).collect();
-    let (runs, processors) = rounds::run(&built, &cases, options.rounds, &options.limits);
+    let often = Rounds { rounds: options.rounds, more: options.more_rounds.unwrap_or(2 * options.rounds) };
+    let (runs, processors) = rounds::run(&built, &cases, often, &options.limits);
     let rows = ranking::rows(&runs);
     let report = report::Report {
         machine: Machine { processors, ..Machine::describe() },

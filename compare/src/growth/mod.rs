@@ -15,9 +15,10 @@ use clap::ValueEnum;
 use crate::cli::{Growth, Limits, Part};
 use crate::machine::Machine;
 use crate::ranking::{self, Row};
+use crate::rounds::{self, Rounds};
 use crate::verdict::{self, Verdict};
 use crate::worker::Case;
-use crate::{builder, places, report, rounds, selection};
+use crate::{builder, places, report, selection};
 
 /// The one that is judged.
 const OWN: &str = "hakmem";
@@ -34,7 +35,7 @@ pub fn run(options: &Growth) -> Result<ExitCode, String> {
     let parts: Vec<Part> = Part::value_variants().iter().copied().filter(chosen).collect();
     // All parts in one plan: a round sees them all, and one bar shows how far it is.
     let cases: Vec<Case> = parts.iter().flat_map(|part| part_cases(*part, &options.limits)).collect();
-    let (runs, processors) = rounds::run(&built, &cases, options.rounds, &options.limits);
+    let (runs, processors) = rounds::run(&built, &cases, Rounds::exactly(options.rounds), &options.limits);
     let rows = ranking::rows(&runs);
     let starts = match parts.contains(&Part::Start) {
         true => start::starts(&built, &rows, options.limits.timeout),

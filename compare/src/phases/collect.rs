@@ -7,7 +7,7 @@ use crate::builder::{self, Built};
 use crate::callgrind::{self, Lengths, Simulate};
 use crate::cli::Phases;
 use crate::measurement::Measurement;
-use crate::rounds;
+use crate::rounds::{self, Rounds};
 use crate::statistics::Summary;
 use crate::{progress, symbols, worker};
 
@@ -58,7 +58,8 @@ pub fn collect(options: &Phases) -> Result<Vec<PhaseRow>, String> {
         return Err(format!("{name} cannot be built: {reason}"));
     }
 
-    let (runs, _) = rounds::run(&built, &[super::case(&options.limits)], options.rounds, &options.limits);
+    let (runs, _) =
+        rounds::run(&built, &[super::case(&options.limits)], Rounds::exactly(options.rounds), &options.limits);
     let bar = progress::bar(built.len() as u64, "counting");
     let mut rows = Vec::new();
     for (built, runs) in built.iter().zip(runs) {

@@ -34,7 +34,7 @@ fn body(page: &mut String, report: &Report) -> Result<Result<(), String>, std::f
         "<p>Rounds: {}; allocators in turn, a process for each run; scale {}, seed {}. Medians; spread is from the lowest \
          to the highest round. Memory is resident memory in MiB: its peak, its average over the timed part, and what is \
          left some time after all is freed. ◀ marks the best of a workload.</p>",
-        report.rounds, report.scale, report.seed
+        report.rounds_line(), report.scale, report.seed
     )?;
     standings(page, report)?;
     for (name, reason) in &report.not_built {

@@ -53,7 +53,7 @@ impl<'a> Judged<'a> {
 pub fn render(report: &Report) -> String {
     let judged: Vec<Judged> = report.rows.chunk_by(|a, b| a.workload == b.workload).filter_map(Judged::of).collect();
     let mut page = report.machine.lines();
-    page.push(format!("rounds: {}, scale {}, seed {}", report.rounds, report.scale, report.seed));
+    page.push(format!("rounds: {}, scale {}, seed {}", report.rounds_line(), report.scale, report.seed));
     page.extend(summary(&judged));
     page.push(beside_peers(&judged));
     page.push(figures("operations a second", report, |row| row.ops_per_second, rate, f64::max));

@@ -29,6 +29,22 @@ pub struct Report {
     pub runs: Vec<Runs>,
 }
 
+impl Report {
+    /// How often, in words.
+    fn rounds_line(&self) -> String {
+        let most = self.rows.iter().map(|row| row.rounds).max().unwrap_or_default();
+        let more = self.rows.iter().filter(|row| row.rounds > self.rounds as usize).count();
+        match more {
+            0 => self.rounds.to_string(),
+            _ => format!(
+                "{}, and up to {most} of an allocator in a workload whose order was not sure ({more} of {})",
+                self.rounds,
+                self.rows.len()
+            ),
+        }
+    }
+}
+
 /// Writes all files and returns their names.
 pub fn write(report: &Report, directory: &Path) -> Result<Vec<PathBuf>, String> {
     let json = serde_json::to_vec_pretty(report).map_err(|error| format!("cannot write JSON: {error}"))?;

@@ -16,7 +16,7 @@ pub fn print(report: &Report) {
     }
     println!(
         "rounds: {}; median, and spread from lowest to highest; memory in MiB; ◀ marks the fastest and the leanest\n",
-        report.rounds
+        report.rounds_line()
     );
     println!("{}\n", workloads(&report.rows));
     println!("{}\n", overall(report));
