@@ -6,6 +6,7 @@
 #include "idle.h"
 #include "options.h"
 #include "os.h"
+#include "purge.h"
 #include "trace.h"
 
 const hakmem_tiny_page_t hakmem_empty_page;

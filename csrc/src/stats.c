@@ -7,6 +7,7 @@
 #include "huge.h"
 #include "idle.h"
 #include "meta.h"
+#include "purge.h"
 #include "thread.h"
 
 _Atomic uint64_t hakmem_counts[HAKMEM_COUNT_COUNT];

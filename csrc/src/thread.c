@@ -9,6 +9,7 @@
 #include "meta.h"
 #include "options.h"
 #include "os.h"
+#include "purge.h"
 #include "unload.h"
 
 /* Under the heaps lock, by serves_thread. A heap passes its parked pages on to who gets it next; a thread's must not go to a heap

@@ -2,6 +2,7 @@
  * up. */
 #include "check.h"
 #include "heap.h"
+#include "purge.h"
 
 enum { SIZE = CLASS_MEDIUM_MAX, BLOCKS = 2 + 4 + 8 + 8, LONE = 100 };
 
