@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "adopt.h"
 #include "frees.h"
 #include "huge.h"
 #include "idle.h"

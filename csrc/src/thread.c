@@ -3,12 +3,15 @@
 
 #include <pthread.h>
 
+#include "adopt.h"
 #include "early.h"
 #include "failure.h"
 #include "frees.h"
+#include "lock.h"
 #include "meta.h"
 #include "options.h"
 #include "os.h"
+#include "park.h"
 #include "purge.h"
 #include "unload.h"
 

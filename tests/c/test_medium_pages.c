@@ -1,4 +1,4 @@
-/* How many slots a medium page gets (heap.c): few at first, twice as many for each page that is made, half for each that is given
+/* How many slots a medium page gets (heap_slots.c): few at first, twice as many for each page that is made, half for each that is given
  * up. */
 #include "check.h"
 #include "heap.h"

@@ -1,7 +1,7 @@
 //! Pages that change hands without a lock: abandon, late frees, claims; and an emptied page whose slot goes to another thread.
 //!
-//! Mirrors csrc/src/abandoned.c, frees.c (hakmem_free_remote_chain), page.h (page_is_empty), heap.c (hakmem_heap_release_page) and
-//! slot_bits.h (claim_bits, give_bits).
+//! Mirrors csrc/src/abandoned.c, frees.c (hakmem_free_remote_chain), page.h (page_is_empty), heap_slots.c (hakmem_heap_release_page)
+//! and slot_bits.h (claim_bits, give_bits).
 //!
 //! site: csrc/src/remote.h remote_try_state load relaxed
 //! site: csrc/src/remote.h remote_try_state compare_exchange_weak acq_rel/relaxed
