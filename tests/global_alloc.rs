@@ -347,7 +347,7 @@ fn freed_memory_goes_back_by_itself() {
     drop(blocks);
     drop(small);
     let at_once = resident::bytes();
-    // What may wait for its period is 17 MiB here (`may_wait` in shared_pool.c), beside a page and a bin of each of about 60
+    // What may wait for its period is 17 MiB here (`may_wait` in purge.c), beside a page and a bin of each of about 60
     // classes; 84 MiB were freed.
     assert!(at_once <= before + 26 * MIB as u64, "{before} B before, {at_once} B at once");
     for round in 0..50 {

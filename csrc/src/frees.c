@@ -3,6 +3,7 @@
 #include "abandoned.h"
 #include "large.h"
 #include "notice.h"
+#include "park.h"
 
 void hakmem_free_remote_chain(hakmem_tiny_page_t *page, const hakmem_chain_t *chain) {
     stat_add(HAKMEM_COUNT_REMOTE_FREES, chain->n);

@@ -3,7 +3,7 @@
 #define HAKMEM_FREES_H
 
 #include "fatal.h"
-#include "heap.h"
+#include "retire.h"
 
 /* Frees blocks of a page of which this thread is not known to be the owner: lock-free, one CAS. */
 void hakmem_free_remote_chain(hakmem_tiny_page_t *page, const hakmem_chain_t *chain);

@@ -1,5 +1,5 @@
-/* A thread's heap: a queue of pages per size class, the direct page cache, the slots it keeps at hand, and what becomes
- * of pages that fill up, empty, or lose their owner. Fields are the owner's alone but for `pending`.
+/* A thread's heap: a queue of pages per size class, the direct page cache that knows each queue's first, and the slots kept at
+ * hand. Fields are the owner's alone but for `pending`.
  *
  * Where a page of the heap can be:
  *   in the queue of its class   state OWNED, owner word = heap
@@ -9,7 +9,7 @@
 #define HAKMEM_HEAP_H
 
 #include "cache.h"
-#include "shared_pool.h"
+#include "page_arena.h"
 
 typedef struct {
     hakmem_tiny_page_t *first, *last;
@@ -20,10 +20,6 @@ enum {
     TICK_INTERVAL_LEAST = 32,  /* allocations between looks at the clock, when an epoch begins */
     TICK_INTERVAL_MOST = 1024, /* and when it lasts; reached by doubling */
     TICK_GENERIC = 32, /* a generic call counts as so many allocations: it stands for the blocks of an extension */
-    /* How many of its pages a heap looks at in an epoch, for those that emptied unnoticed: some 0.2 ms' worth. All of them, up
-     * to 128 MiB; more take several epochs, so that no allocation waits for a walk over a large heap. */
-    SWEEP_PAGES = 2048,
-    RETIRED_MAX_BYTES = 1 << 20, /* touched bytes that empty pages may keep meanwhile */
 };
 
 struct hakmem_tiny_heap_s {
@@ -103,53 +99,9 @@ void hakmem_heap_wake(hakmem_tiny_heap_t *heap);
 void hakmem_tiny_rebuild_direct_cache(hakmem_tiny_heap_t *heap);
 void hakmem_tiny_update_direct_cache(hakmem_tiny_heap_t *heap, uint32_t size_class);
 
-/* A page of the class that has a free block, first in its queue; or null where the system refuses. */
-hakmem_tiny_page_t *hakmem_heap_find_page(hakmem_tiny_heap_t *heap, uint32_t size_class);
-
-/* The first page after `page` in its queue that has a free block, moved to the queue's front; or null. Without the direct cache
- * only. */
-hakmem_tiny_page_t *hakmem_heap_search(hakmem_tiny_heap_t *heap, hakmem_tiny_page_t *page);
-
-/* Whether a page that is used up should let the next one in its queue have its turn: that has gathered more, in a longer
- * wait. What is collected too early serves too few allocations. */
-HAKMEM_INLINE bool heap_page_gives_way(const hakmem_tiny_page_t *page) {
-    return page->next != NULL && page->capacity == page->reserved &&
-           page_gathered(page->next) > 2 * page_gathered(page);
-}
-
-/* The owner found a page of its own empty: keeps it for a while if it is its queue's only one, else gives it up (spec
- * name). The page is in its queue. */
-void hakmem_tiny_page_retire(hakmem_tiny_page_t *page);
-
-/* The owner freed into a page whose flags or count want attention; see hakmem_tiny_free. */
-void hakmem_heap_attend(hakmem_tiny_page_t *page);
-
-/* The owner's free into a page that it parked: takes it back into its queue. False: somebody gave notice first. */
-bool hakmem_heap_unpark(hakmem_tiny_heap_t *heap, hakmem_tiny_page_t *page);
-
-/* Takes a page without an owner (state OWNED, by the caller's doing) into the heap, or gives it up if it is empty. */
-void hakmem_heap_adopt(hakmem_tiny_heap_t *heap, hakmem_tiny_page_t *page);
-
-/* Takes up the pages that other threads gave notice of. Their word is made OWNED here and nowhere else. */
-void hakmem_heap_drain_pending(hakmem_tiny_heap_t *heap);
-void hakmem_heap_take_notified(hakmem_tiny_heap_t *heap, hakmem_tiny_page_t *page);
-
-/* Gives an empty page's slots back; to the heap's own slots first, where `heap` is not null. In no queue. */
-void hakmem_heap_release_page(hakmem_tiny_heap_t *heap, hakmem_tiny_page_t *page);
-
-/* Gives up what is empty: pages kept after they emptied, and slots at hand. */
-void hakmem_heap_release_empty(hakmem_tiny_heap_t *heap);
-
-/* The heap loses its user. It keeps the first page of each class, and the slots at hand, as long as they have not touched more
- * than `most` bytes; gives the other pages up if they are empty, and abandons them if not. Returns what the kept ones have
- * touched. */
-size_t hakmem_heap_rest(hakmem_tiny_heap_t *heap, size_t most);
-
-/* Looks at the next `most` pages of the queues, each once at most: gives up what was kept long enough after it emptied, and
- * retires what other threads emptied. */
-void hakmem_heap_sweep(hakmem_tiny_heap_t *heap, uint32_t most);
-
-/* When cache.countdown has run out: notices time passing, and sets it anew. True: a new epoch began. */
-bool hakmem_heap_tick(hakmem_tiny_heap_t *heap);
+/* The queue of the page's class: puts the page first or last, or takes it out. */
+void hakmem_queue_push_front(hakmem_tiny_heap_t *heap, hakmem_tiny_page_t *page);
+void hakmem_queue_push_back(hakmem_tiny_heap_t *heap, hakmem_tiny_page_t *page);
+void hakmem_queue_remove(hakmem_tiny_heap_t *heap, hakmem_tiny_page_t *page);
 
 #endif

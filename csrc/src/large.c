@@ -6,6 +6,7 @@
 #include "huge.h"
 #include "idle.h"
 #include "os.h"
+#include "purge.h"
 
 static uint32_t slots_for(size_t size) {
     return (uint32_t)((size + SLOT_BYTES - 1) >> SLOT_SHIFT);

@@ -1,6 +1,8 @@
 #include "notice.h"
 
 #include "abandoned.h"
+#include "adopt.h"
+#include "heap_slots.h"
 
 /* So many empty pages on a pending list, and a quarter of those on it, are worth a look: an owner that allocates would have
  * taken them up by then, and a look at all of them costs each little. */

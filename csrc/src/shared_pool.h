@@ -25,22 +25,10 @@ HAKMEM_INLINE char *run_start(const hakmem_run_t *run) {
 /* Acquires `length` slots in a row, beginning at a multiple of `align` (a power of two). False: the system refuses. */
 bool hakmem_pool_acquire(uint32_t length, uint32_t align, hakmem_run_t *run);
 
-/* In a fork's child: forgets what other threads were in the middle of. */
-void hakmem_pool_after_fork(void);
-
 /* Grows a run to `length` slots where the next ones are free. False: it stays as it is. */
 bool hakmem_pool_grow(hakmem_run_t *run, uint32_t length);
 
 /* Gives slots back. Their owner words are OWNER_NONE or OWNER_LARGE_FREED already. May purge. */
 void hakmem_pool_release(hakmem_chunk_t *chunk, uint32_t slot, uint32_t length);
-
-/* Called now and then on slow paths: purges what has been empty for a whole period (HAKMEM_PURGE_MS). */
-void hakmem_pool_tick(uint64_t now_ms);
-
-/* Purges everything that is empty, and gives chunks back. */
-void hakmem_pool_purge(void);
-
-/* Bytes of free slots that are still resident. */
-size_t hakmem_pool_dirty_bytes(void);
 
 #endif

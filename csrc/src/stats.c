@@ -3,10 +3,12 @@
 
 #include <string.h>
 
+#include "adopt.h"
 #include "frees.h"
 #include "huge.h"
 #include "idle.h"
 #include "meta.h"
+#include "purge.h"
 #include "thread.h"
 
 _Atomic uint64_t hakmem_counts[HAKMEM_COUNT_COUNT];

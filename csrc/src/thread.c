@@ -3,12 +3,16 @@
 
 #include <pthread.h>
 
+#include "adopt.h"
 #include "early.h"
 #include "failure.h"
 #include "frees.h"
+#include "lock.h"
 #include "meta.h"
 #include "options.h"
 #include "os.h"
+#include "park.h"
+#include "purge.h"
 #include "unload.h"
 
 /* Under the heaps lock, by serves_thread. A heap passes its parked pages on to who gets it next; a thread's must not go to a heap

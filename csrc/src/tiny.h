@@ -2,7 +2,7 @@
 #ifndef HAKMEM_TINY_H
 #define HAKMEM_TINY_H
 
-#include "heap.h"
+#include "find.h"
 
 /* The fallback: finds, extends, takes over or makes a page, and takes a block of it. `size` is at most HAKMEM_MEDIUM_MAX.
  * Null with ENOMEM. (spec name) */

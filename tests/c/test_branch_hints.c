@@ -3,7 +3,7 @@
 
 #include "check.h"
 #include "frees.h"
-#include "shared_pool.h"
+#include "park.h"
 #include "thread.h"
 #include "tiny.h"
 

@@ -8,7 +8,7 @@
 
 #include "check.h"
 #include "os.h"
-#include "shared_pool.h"
+#include "purge.h"
 #include "thread.h"
 #include "tiny.h"
 

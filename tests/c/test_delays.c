@@ -15,6 +15,7 @@
 #include "check.h"
 #include "frees.h"
 #include "options.h"
+#include "purge.h"
 #include "shared_pool.h"
 #include "thread.h"
 #include "tiny.h"

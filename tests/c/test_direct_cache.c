@@ -2,7 +2,7 @@
 #include <pthread.h>
 
 #include "check.h"
-#include "shared_pool.h"
+#include "park.h"
 #include "thread.h"
 #include "tiny.h"
 

@@ -1,7 +1,8 @@
-/* How many slots a medium page gets (heap.c): few at first, twice as many for each page that is made, half for each that is given
+/* How many slots a medium page gets (heap_slots.c): few at first, twice as many for each page that is made, half for each that is given
  * up. */
 #include "check.h"
 #include "heap.h"
+#include "purge.h"
 
 enum { SIZE = CLASS_MEDIUM_MAX, BLOCKS = 2 + 4 + 8 + 8, LONE = 100 };
 

@@ -5,6 +5,7 @@
 
 #include "check.h"
 #include "os.h"
+#include "purge.h"
 #include "shared_pool.h"
 #include "thread.h"
 #include "tiny.h"

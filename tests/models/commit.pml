@@ -1,8 +1,8 @@
 /* What of a chunk can be touched: growing the committed prefix against giving the chunk back and making it anew.
  *
  * Mirrors csrc/src/page_arena.c (hakmem_arena_commit, hakmem_arena_retire_chunk, hakmem_arena_add_chunk) with the claims of
- * shared_pool.c around them. One chunk of four slots, its head at one of them committed for good; two threads that claim a slot, commit,
- * touch and give back; one that gives the chunk back when all of it is free, and makes it anew. Sequentially consistent.
+ * shared_pool.c and purge.c around them. One chunk of four slots, its head at one of them committed for good; two threads that claim a
+ * slot, commit, touch and give back; one that gives the chunk back when all of it is free, and makes it anew. Sequentially consistent.
  *
  * Checked: a slot is touched only where it was committed, and nobody's slot is taken back; in the end the prefix says what is so.
  *

@@ -1,10 +1,11 @@
 /* A page changes hands: heap closing, resting and recycling, settle and adopt, abandon against late frees, claims by class and of
  * emptied pages, unparking by an old owner word, and the slot's reuse as a new page.
  *
- * Mirrors csrc/src/thread.c, heap.c, abandoned.c, notice.c and frees.c. One page of NB blocks, two heaps, three threads of
- * a few operations each; a thread has a heap or none (a thread after its teardown). Sequentially consistent; the orders are the
- * affair of loom/. Every access to a shared word is a step of its own; the owner's line is read and written within the step
- * beside it, which hides nothing: whoever takes a page while another has it fails at the taking (ghost `holder`).
+ * Mirrors csrc/src/thread.c, heap.c, heap_slots.c, retire.c, park.c, adopt.c, abandoned.c, notice.c and frees.c. One page of NB
+ * blocks, two heaps, three threads of a few operations each; a thread has a heap or none (a thread after its teardown).
+ * Sequentially consistent; the orders are the affair of loom/. Every access to a shared word is a step of its own; the owner's line
+ * is read and written within the step beside it, which hides nothing: whoever takes a page while another has it fails at the taking
+ * (ghost `holder`).
  *
  * Checked: one holder at a time; only the holder touches the owner's line, and page->heap is its heap; no page is given back
  * while the program holds a block of it; no valid free is called invalid; nobody hangs; and once every block is back, the page is
@@ -24,11 +25,11 @@
  * site: csrc/src/notice.c hakmem_give_notice load acquire
  * site: csrc/src/notice.c hakmem_give_notice compare_exchange_weak release/acquire
  * site: csrc/src/heap.c hakmem_heap_wake store release
- * site: csrc/src/heap.c hakmem_heap_drain_pending load relaxed
- * site: csrc/src/heap.c hakmem_heap_drain_pending exchange acquire
- * site: csrc/src/heap.c park compare_exchange_strong release/relaxed
- * site: csrc/src/heap.c enqueue_woken store relaxed
- * site: csrc/src/heap.c page_heap load relaxed
+ * site: csrc/src/park.c hakmem_heap_drain_pending load relaxed
+ * site: csrc/src/park.c hakmem_heap_drain_pending exchange acquire
+ * site: csrc/src/park.c hakmem_heap_park compare_exchange_strong release/relaxed
+ * site: csrc/src/park.c hakmem_heap_enqueue_woken store relaxed
+ * site: csrc/src/retire.c page_heap load relaxed
  * site: csrc/src/page.c hakmem_page_init store relaxed
  * site: csrc/src/page.h page_used load relaxed
  * site: csrc/src/page.h page_set_used store relaxed

@@ -1,6 +1,6 @@
 /* Full pages: park, push, notice, the pending list, drain, and the owner's own free into a page that it parked. The heap stays open.
  *
- * Mirrors csrc/src/remote.h, heap.c (park, hakmem_heap_unpark, hakmem_heap_take_notified, hakmem_heap_drain_pending) and
+ * Mirrors csrc/src/remote.h, park.c (hakmem_heap_park, hakmem_heap_unpark, hakmem_heap_take_notified, hakmem_heap_drain_pending) and
  * notice.c (hakmem_give_notice). Two pages of NB blocks, one owner, two threads that only free. Sequentially consistent; every access to
  * a shared word is a step. `count` stands for the list behind the word: a push that found another list is a failed CAS, which
  * changes nothing.
@@ -14,9 +14,9 @@
  * site: csrc/src/remote.h remote_take fetch_and acquire
  * site: csrc/src/remote.h remote_try_state load relaxed
  * site: csrc/src/remote.h remote_try_state compare_exchange_weak acq_rel/relaxed
- * site: csrc/src/heap.c park compare_exchange_strong release/relaxed
- * site: csrc/src/heap.c hakmem_heap_drain_pending load relaxed
- * site: csrc/src/heap.c hakmem_heap_drain_pending exchange acquire
+ * site: csrc/src/park.c hakmem_heap_park compare_exchange_strong release/relaxed
+ * site: csrc/src/park.c hakmem_heap_drain_pending load relaxed
+ * site: csrc/src/park.c hakmem_heap_drain_pending exchange acquire
  * site: csrc/src/notice.c hakmem_give_notice load relaxed
  * site: csrc/src/notice.c hakmem_give_notice load acquire
  * site: csrc/src/notice.c hakmem_give_notice compare_exchange_weak release/acquire

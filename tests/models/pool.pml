@@ -1,25 +1,26 @@
 /* The shared pool: its lock-free list of free slots (bits) and how they are claimed, undone, released and purged; `available`,
  * `run_limit`; and a chunk that is given back and made anew.
  *
- * Mirrors csrc/src/shared_pool.c and page_arena.c (hakmem_arena_add_chunk, hakmem_arena_retire_chunk). One chunk of three slots in
- * one word, two threads that acquire and release runs of one or two slots, and one that purges. The system makes no other chunk,
- * and may refuse to commit. Sequentially consistent, which the seq_cst accesses promise (loom/src/pool.rs has the orders); every
- * operation on a shared word is a step. Left out: searches of `empty` or `released` alone, which claim like the last one and change
- * nothing else; and that a search goes on at a higher slot after it lost one.
+ * Mirrors csrc/src/slot_bits.h, slot_bits.c, purge.c (purge_chunk, retire_if_empty), shared_pool.c and page_arena.c
+ * (hakmem_arena_add_chunk, hakmem_arena_retire_chunk). One chunk of three slots in one word, two threads that acquire and release
+ * runs of one or two slots, and one that purges. The system makes no other chunk, and may refuse to commit. Sequentially
+ * consistent, which the seq_cst accesses promise (loom/src/pool.rs has the orders); every operation on a shared word is a step.
+ * Left out: searches of `empty` or `released` alone, which claim like the last one and change nothing else; and that a search goes
+ * on at a higher slot after it lost one.
  *
  * Checked: a slot has one owner at a time; in the end every slot is free or owned, and a run that is free is one that an
  * acquisition finds (available, and below the limit).
  *
- * site: csrc/src/shared_pool.c claim_bits load relaxed
- * site: csrc/src/shared_pool.c claim_bits fetch_and acq_rel
- * site: csrc/src/shared_pool.c give_bits fetch_or seq_cst
- * site: csrc/src/shared_pool.c set_available load seq_cst
- * site: csrc/src/shared_pool.c set_available store seq_cst
- * site: csrc/src/shared_pool.c set_available fetch_or seq_cst
- * site: csrc/src/shared_pool.c chunk_has_free load seq_cst
- * site: csrc/src/shared_pool.c clear_available_if_full fetch_and seq_cst
- * site: csrc/src/shared_pool.c next_available load seq_cst
- * site: csrc/src/shared_pool.c snapshot load seq_cst
+ * site: csrc/src/slot_bits.h claim_bits load relaxed
+ * site: csrc/src/slot_bits.h claim_bits fetch_and acq_rel
+ * site: csrc/src/slot_bits.h give_bits fetch_or seq_cst
+ * site: csrc/src/slot_bits.c hakmem_set_available load seq_cst
+ * site: csrc/src/slot_bits.c hakmem_set_available store seq_cst
+ * site: csrc/src/slot_bits.c hakmem_set_available fetch_or seq_cst
+ * site: csrc/src/slot_bits.c chunk_has_free load seq_cst
+ * site: csrc/src/slot_bits.c hakmem_clear_available_if_full fetch_and seq_cst
+ * site: csrc/src/slot_bits.c hakmem_next_available load seq_cst
+ * site: csrc/src/slot_bits.c hakmem_snapshot load seq_cst
  * site: csrc/src/shared_pool.c claim_from load relaxed
  * site: csrc/src/shared_pool.c claim_from store seq_cst
  * site: csrc/src/page_arena.c hakmem_arena_add_chunk store relaxed

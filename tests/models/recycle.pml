@@ -1,11 +1,11 @@
 /* A heap's record serves the next thread while late frees and notices for the last one are under way: two pages on one pending
  * list, across its closing and its opening.
  *
- * Mirrors csrc/src/thread.c (heap_close, heap_end, heap_recycle, heap_new), notice.c, heap.c (hakmem_heap_wake,
- * hakmem_heap_drain_pending, hakmem_heap_take_notified, hakmem_heap_unpark, park) and frees.c. One record, which two threads use
- * one after the other; two full pages that the first one parked; two threads without a heap that only free. The second user
- * inherits what is parked, with the record's address. Sequentially consistent; every access to a shared word is a step. owners.pml has
- * the same words with two heaps, claims and new pages, and pages.pml the list of a heap that stays open.
+ * Mirrors csrc/src/thread.c (heap_close, heap_end, heap_recycle, heap_new), notice.c, heap.c (hakmem_heap_wake), park.c
+ * (hakmem_heap_drain_pending, hakmem_heap_take_notified, hakmem_heap_unpark, hakmem_heap_park) and frees.c. One record, which two
+ * threads use one after the other; two full pages that the first one parked; two threads without a heap that only free. The second
+ * user inherits what is parked, with the record's address. Sequentially consistent; every access to a shared word is a step.
+ * owners.pml has the same words with two heaps, claims and new pages, and pages.pml the list of a heap that stays open.
  *
  * Checked: one holder of a page at a time; the pending list is linked as it was pushed, whoever opened it; no page is given back
  * while the program holds a block of it; and once every block is back, both pages are given back.
@@ -17,9 +17,9 @@
  * site: csrc/src/notice.c hakmem_give_notice load acquire
  * site: csrc/src/notice.c hakmem_give_notice compare_exchange_weak release/acquire
  * site: csrc/src/heap.c hakmem_heap_wake store release
- * site: csrc/src/heap.c hakmem_heap_drain_pending load relaxed
- * site: csrc/src/heap.c hakmem_heap_drain_pending exchange acquire
- * site: csrc/src/heap.c park compare_exchange_strong release/relaxed
+ * site: csrc/src/park.c hakmem_heap_drain_pending load relaxed
+ * site: csrc/src/park.c hakmem_heap_drain_pending exchange acquire
+ * site: csrc/src/park.c hakmem_heap_park compare_exchange_strong release/relaxed
  * site: csrc/src/page_arena.h owner_load load relaxed
  * site: csrc/src/page_arena.h owner_store store release
  *

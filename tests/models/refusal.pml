@@ -1,24 +1,25 @@
 /* An acquisition is not refused for a purge's sake: a purge holds the slots that it works on, and they may be all there is.
  *
- * Mirrors csrc/src/shared_pool.c (hakmem_pool_acquire, acquire_once, claim_from, purge_all, purge_chunk, retire_if_empty) and
- * page_arena.c (hakmem_arena_add_chunk, hakmem_arena_retire_chunk). One chunk of SLOTS slots, one thread that acquires a slot,
- * PURGES threads that purge once each; the system makes no other chunk. Sequentially consistent (loom/src/pool.rs has the orders).
+ * Mirrors csrc/src/shared_pool.c (hakmem_pool_acquire, acquire_once, claim_from), purge.c (purge_all, purge_chunk, retire_if_empty,
+ * hakmem_purges_ended, hakmem_purges_since), slot_bits.c and page_arena.c (hakmem_arena_add_chunk, hakmem_arena_retire_chunk). One
+ * chunk of SLOTS slots, one thread that acquires a slot, PURGES threads that purge once each; the system makes no other chunk.
+ * Sequentially consistent (loom/src/pool.rs has the orders).
  *
  * Checked: the acquisition succeeds, since nobody but purges has any slot.
  *
- * site: csrc/src/shared_pool.c acquire load acquire
- * site: csrc/src/shared_pool.c acquire load relaxed
- * site: csrc/src/shared_pool.c purge_all fetch_add relaxed
- * site: csrc/src/shared_pool.c purge_all fetch_add release
- * site: csrc/src/shared_pool.c claim_bits load relaxed
- * site: csrc/src/shared_pool.c claim_bits fetch_and acq_rel
- * site: csrc/src/shared_pool.c give_bits fetch_or seq_cst
- * site: csrc/src/shared_pool.c set_available load seq_cst
- * site: csrc/src/shared_pool.c set_available store seq_cst
- * site: csrc/src/shared_pool.c set_available fetch_or seq_cst
- * site: csrc/src/shared_pool.c clear_available_if_full fetch_and seq_cst
- * site: csrc/src/shared_pool.c next_available load seq_cst
- * site: csrc/src/shared_pool.c snapshot load seq_cst
+ * site: csrc/src/purge.c hakmem_purges_ended load acquire
+ * site: csrc/src/purge.c hakmem_purges_since load relaxed
+ * site: csrc/src/purge.c purge_all fetch_add relaxed
+ * site: csrc/src/purge.c purge_all fetch_add release
+ * site: csrc/src/slot_bits.h claim_bits load relaxed
+ * site: csrc/src/slot_bits.h claim_bits fetch_and acq_rel
+ * site: csrc/src/slot_bits.h give_bits fetch_or seq_cst
+ * site: csrc/src/slot_bits.c hakmem_set_available load seq_cst
+ * site: csrc/src/slot_bits.c hakmem_set_available store seq_cst
+ * site: csrc/src/slot_bits.c hakmem_set_available fetch_or seq_cst
+ * site: csrc/src/slot_bits.c hakmem_clear_available_if_full fetch_and seq_cst
+ * site: csrc/src/slot_bits.c hakmem_next_available load seq_cst
+ * site: csrc/src/slot_bits.c hakmem_snapshot load seq_cst
  * site: csrc/src/shared_pool.c claim_from load relaxed
  * site: csrc/src/shared_pool.c claim_from store seq_cst
  *

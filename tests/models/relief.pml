@@ -1,8 +1,8 @@
 /* A sleeping owner's pending list is relieved of its empty pages by whoever freed their last blocks, while others give notice,
  * and the owner wakes, drains the list, and ends.
  *
- * Mirrors csrc/src/notice.c (relieve, hakmem_give_notice, hakmem_settle), and of heap.c and thread.c the owner's side. NP full pages of
- * two blocks, parked; two threads without a heap free one block of each page, in opposite order, and look at the pending list
+ * Mirrors csrc/src/notice.c (relieve, hakmem_give_notice, hakmem_settle), and of heap.c, park.c and thread.c the owner's side. NP
+ * full pages of two blocks, parked; two threads without a heap free one block of each page, in opposite order, and look at the pending list
  * after any push that empties a page: the thresholds in hakmem_note_emptied only make that rarer. Sequentially consistent; the
  * orders are those of the same list in loom/notice.rs.
  *

@@ -1,26 +1,27 @@
 /* Who purges, and when: purge_at and dirty_slots between those who release slots, those who claim them and those who notice time
  * passing.
  *
- * Mirrors csrc/src/shared_pool.c (hakmem_pool_tick, hakmem_pool_release, claim_run, purge_all, excess, purge_chunk, purge_claimed). One
- * chunk; two threads that release, one or three slots at a time, of which two may wait; one that claims; two that tick. The clock
- * is always late enough, and the system may keep what is purged, which is then given back as it was. Sequentially consistent,
- * which the seq_cst accesses of purge_at and dirty_slots promise (loom/src/pool.rs has the orders).
+ * Mirrors csrc/src/purge.c (hakmem_pool_tick, hakmem_purge_count_given and hakmem_purge_given, between which hakmem_pool_release sets
+ * the bits, hakmem_purge_count_claimed, purge_all, excess, purge_chunk, purge_claimed). One chunk; two threads that release, one or
+ * three slots at a time, of which two may wait; one that claims; two that tick. The clock is always late enough, and the system may
+ * keep what is purged, which is then given back as it was. Sequentially consistent, which the seq_cst accesses of purge_at and
+ * dirty_slots promise (loom/src/pool.rs has the orders).
  *
  * Checked: one thread purges at a time for each time that was set; slots that wait have a time at which they are purged, and are
  * counted.
  *
- * site: csrc/src/shared_pool.c hakmem_pool_tick load relaxed
- * site: csrc/src/shared_pool.c hakmem_pool_tick load seq_cst
- * site: csrc/src/shared_pool.c hakmem_pool_tick store relaxed
- * site: csrc/src/shared_pool.c hakmem_pool_tick compare_exchange_strong seq_cst/relaxed
- * site: csrc/src/shared_pool.c hakmem_pool_release fetch_add seq_cst
- * site: csrc/src/shared_pool.c hakmem_pool_release load seq_cst
- * site: csrc/src/shared_pool.c hakmem_pool_release store relaxed
- * site: csrc/src/shared_pool.c claim_run fetch_sub relaxed
- * site: csrc/src/shared_pool.c excess load relaxed
- * site: csrc/src/shared_pool.c purge_claimed fetch_sub relaxed
- * site: csrc/src/shared_pool.c purge_chunk load relaxed
- * site: csrc/src/shared_pool.c purge_chunk store relaxed
+ * site: csrc/src/purge.c hakmem_pool_tick load relaxed
+ * site: csrc/src/purge.c hakmem_pool_tick load seq_cst
+ * site: csrc/src/purge.c hakmem_pool_tick store relaxed
+ * site: csrc/src/purge.c hakmem_pool_tick compare_exchange_strong seq_cst/relaxed
+ * site: csrc/src/purge.c hakmem_purge_count_given fetch_add seq_cst
+ * site: csrc/src/purge.c hakmem_purge_given load seq_cst
+ * site: csrc/src/purge.c hakmem_purge_given store relaxed
+ * site: csrc/src/purge.c hakmem_purge_count_claimed fetch_sub relaxed
+ * site: csrc/src/purge.c excess load relaxed
+ * site: csrc/src/purge.c purge_claimed fetch_sub relaxed
+ * site: csrc/src/purge.c purge_chunk load relaxed
+ * site: csrc/src/purge.c purge_chunk store relaxed
  *
  * short: -DRELEASES=1 -DCLAIMS=1 -DTICKS=1
  * full: -DRELEASES=1 -DCLAIMS=2 -DTICKS=1

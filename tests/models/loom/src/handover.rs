@@ -1,16 +1,16 @@
 //! Pages that change hands without a lock: abandon, late frees, claims; and an emptied page whose slot goes to another thread.
 //!
-//! Mirrors csrc/src/abandoned.c, frees.c (hakmem_free_remote_chain), page.h (page_is_empty), heap.c (hakmem_heap_release_page) and
-//! shared_pool.c (claim_bits, give_bits).
+//! Mirrors csrc/src/abandoned.c, frees.c (hakmem_free_remote_chain), page.h (page_is_empty), heap_slots.c (hakmem_heap_release_page)
+//! and slot_bits.h (claim_bits, give_bits).
 //!
 //! site: csrc/src/remote.h remote_try_state load relaxed
 //! site: csrc/src/remote.h remote_try_state compare_exchange_weak acq_rel/relaxed
 //! site: csrc/src/page.h page_used load relaxed
 //! site: csrc/src/page.h page_set_used store relaxed
 //! site: csrc/src/page.h page_is_empty load acquire
-//! site: csrc/src/shared_pool.c claim_bits load relaxed
-//! site: csrc/src/shared_pool.c claim_bits fetch_and acq_rel
-//! site: csrc/src/shared_pool.c give_bits fetch_or seq_cst
+//! site: csrc/src/slot_bits.h claim_bits load relaxed
+//! site: csrc/src/slot_bits.h claim_bits fetch_and acq_rel
+//! site: csrc/src/slot_bits.h give_bits fetch_or seq_cst
 
 use loom::cell::UnsafeCell;
 use loom::sync::atomic::Ordering::*;

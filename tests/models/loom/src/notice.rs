@@ -1,15 +1,15 @@
 //! Notice of a full page: park, push, pending, drain; and a heap that closes and serves another thread.
 //!
-//! Mirrors csrc/src/heap.c (park, hakmem_heap_take_notified, hakmem_heap_drain_pending, hakmem_heap_wake), notice.c
-//! (hakmem_give_notice) and thread.c (heap_close, heap_new, heap_recycle).
+//! Mirrors csrc/src/park.c (hakmem_heap_park, hakmem_heap_take_notified, hakmem_heap_drain_pending), heap.c (hakmem_heap_wake),
+//! notice.c (hakmem_give_notice) and thread.c (heap_close, heap_new, heap_recycle).
 //!
 //! site: csrc/src/remote.h remote_push compare_exchange_weak acq_rel/relaxed
 //! site: csrc/src/remote.h remote_try_state compare_exchange_weak acq_rel/relaxed
-//! site: csrc/src/heap.c park compare_exchange_strong release/relaxed
-//! site: csrc/src/heap.c hakmem_heap_drain_pending load relaxed
-//! site: csrc/src/heap.c hakmem_heap_drain_pending exchange acquire
+//! site: csrc/src/park.c hakmem_heap_park compare_exchange_strong release/relaxed
+//! site: csrc/src/park.c hakmem_heap_drain_pending load relaxed
+//! site: csrc/src/park.c hakmem_heap_drain_pending exchange acquire
 //! site: csrc/src/heap.c hakmem_heap_wake store release
-//! site: csrc/src/heap.c enqueue_woken store relaxed
+//! site: csrc/src/park.c hakmem_heap_enqueue_woken store relaxed
 //! site: csrc/src/thread.c heap_close exchange acq_rel
 //! site: csrc/src/notice.c hakmem_give_notice load relaxed
 //! site: csrc/src/notice.c hakmem_give_notice load acquire

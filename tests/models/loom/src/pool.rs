@@ -1,28 +1,28 @@
 //! Where one thread writes a word and then looks at another's, and the other way round: of the two, one must see the other.
 //!
-//! Mirrors csrc/src/shared_pool.c (`available`: set_available against clear_available_if_full; `run_limit`: set_available against
-//! claim_from; `purge_at` and `dirty_slots`: hakmem_pool_release against hakmem_pool_tick; `purges_begun` and `purges_ended`:
-//! purge_all against hakmem_pool_acquire) and page_arena.c (set_free_bits, hakmem_arena_commit). The core's seq_cst accesses are
-//! a fence here; see main.rs.
+//! Mirrors csrc/src/slot_bits.h and slot_bits.c (`available`: hakmem_set_available against hakmem_clear_available_if_full; `run_limit`:
+//! hakmem_set_available against claim_from of shared_pool.c), purge.c (`purge_at` and `dirty_slots`: hakmem_purge_count_given and
+//! hakmem_purge_given against hakmem_pool_tick; `purges_begun` and `purges_ended`: purge_all against `acquire` of shared_pool.c) and
+//! page_arena.c (set_free_bits, hakmem_arena_commit). The core's seq_cst accesses are a fence here; see main.rs.
 //!
-//! site: csrc/src/shared_pool.c hakmem_pool_tick load seq_cst
-//! site: csrc/src/shared_pool.c hakmem_pool_tick store relaxed
-//! site: csrc/src/shared_pool.c hakmem_pool_tick compare_exchange_strong seq_cst/relaxed
-//! site: csrc/src/shared_pool.c hakmem_pool_release fetch_add seq_cst
-//! site: csrc/src/shared_pool.c hakmem_pool_release load seq_cst
-//! site: csrc/src/shared_pool.c hakmem_pool_release store relaxed
-//! site: csrc/src/shared_pool.c acquire load acquire
-//! site: csrc/src/shared_pool.c acquire load relaxed
-//! site: csrc/src/shared_pool.c purge_all fetch_add relaxed
-//! site: csrc/src/shared_pool.c purge_all fetch_add release
-//! site: csrc/src/shared_pool.c claim_bits fetch_and acq_rel
-//! site: csrc/src/shared_pool.c snapshot load seq_cst
-//! site: csrc/src/shared_pool.c give_bits fetch_or seq_cst
-//! site: csrc/src/shared_pool.c set_available load seq_cst
-//! site: csrc/src/shared_pool.c set_available fetch_or seq_cst
-//! site: csrc/src/shared_pool.c chunk_has_free load seq_cst
-//! site: csrc/src/shared_pool.c clear_available_if_full fetch_and seq_cst
-//! site: csrc/src/shared_pool.c set_available store seq_cst
+//! site: csrc/src/purge.c hakmem_pool_tick load seq_cst
+//! site: csrc/src/purge.c hakmem_pool_tick store relaxed
+//! site: csrc/src/purge.c hakmem_pool_tick compare_exchange_strong seq_cst/relaxed
+//! site: csrc/src/purge.c hakmem_purge_count_given fetch_add seq_cst
+//! site: csrc/src/purge.c hakmem_purge_given load seq_cst
+//! site: csrc/src/purge.c hakmem_purge_given store relaxed
+//! site: csrc/src/purge.c hakmem_purges_ended load acquire
+//! site: csrc/src/purge.c hakmem_purges_since load relaxed
+//! site: csrc/src/purge.c purge_all fetch_add relaxed
+//! site: csrc/src/purge.c purge_all fetch_add release
+//! site: csrc/src/slot_bits.h claim_bits fetch_and acq_rel
+//! site: csrc/src/slot_bits.c hakmem_snapshot load seq_cst
+//! site: csrc/src/slot_bits.h give_bits fetch_or seq_cst
+//! site: csrc/src/slot_bits.c hakmem_set_available load seq_cst
+//! site: csrc/src/slot_bits.c hakmem_set_available fetch_or seq_cst
+//! site: csrc/src/slot_bits.c chunk_has_free load seq_cst
+//! site: csrc/src/slot_bits.c hakmem_clear_available_if_full fetch_and seq_cst
+//! site: csrc/src/slot_bits.c hakmem_set_available store seq_cst
 //! site: csrc/src/shared_pool.c claim_from store seq_cst
 //! site: csrc/src/page_arena.c set_free_bits fetch_or seq_cst
 //! site: csrc/src/page_arena.c hakmem_arena_commit load acquire

@@ -12,12 +12,12 @@
 //! site: csrc/src/page_arena.h hakmem_tiny_ptr_to_page load relaxed
 //! site: csrc/src/page_arena.h owner_store_all load relaxed
 //! site: csrc/src/page.h page_block_size load relaxed
-//! site: csrc/src/heap.c page_slots load relaxed
+//! site: csrc/src/heap_slots.c page_slots load relaxed
 //! site: csrc/src/frees.c checked_page load relaxed
 //! site: csrc/src/frees.h hakmem_tiny_free load relaxed
 //! site: csrc/src/stats.c add_chunk load relaxed
 //! site: csrc/src/page_arena.h owner_store store release
-//! site: csrc/src/heap.c make_page store relaxed
+//! site: csrc/src/heap_slots.c hakmem_heap_make_page store relaxed
 //! site: csrc/src/stats.c add_chunk load acquire
 //! site: csrc/src/failure.c hakmem_set_failure_hook exchange acq_rel
 //! site: csrc/src/failure.c hakmem_out_of_memory load acquire

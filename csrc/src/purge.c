@@ -1,0 +1,233 @@
+#include "purge.h"
+
+#include "options.h"
+#include "os.h"
+#include "trace.h"
+
+enum {
+    /* What may wait for its period, added up: 1 MiB, half of what is in use, and what was in use within the last period,
+     * because a program that frees and allocates in turn will want it again, and its peak is no higher for it. */
+    DIRTY_LEAST_SLOTS = 16,
+    DIRTY_LIVE_SHIFT = 1,
+    DIRTY_AGAIN_SLOTS = 256, /* of the last, 16 MiB in any case: one large block, freed and allocated in turn */
+};
+
+/* Relaxed, both: figures that steer, nothing is read through them. */
+static _Atomic int64_t dirty_slots; /* set bits of all `empty` */
+static _Atomic int64_t live_slots;  /* claimed by heaps and large blocks */
+
+static _Atomic int64_t recent_live; /* the most that live_slots was at since the last purge, about */
+
+/* When the next purge is due, by the coarse clock; 0: nothing is waiting. */
+static _Atomic uint64_t purge_at;
+
+/* Purges, counted as they begin and as they end. Relaxed on the first: who finds a slot's bit cleared by a purge has acquired
+ * that (see claim_bits), and the count with it. Release and acquire on the second: who sees that a purge has ended sees the
+ * bits that it gave back. */
+static _Atomic uint32_t purges_begun, purges_ended;
+
+/* How much is dirty, and in use ------------------------------------------------------------------------------------- */
+
+static void note_live(int64_t live) {
+    /* Two threads may both store; the figure is then a little low for a while. */
+    if (live > atomic_load_explicit(&recent_live, memory_order_relaxed)) {
+        atomic_store_explicit(&recent_live, live, memory_order_relaxed);
+    }
+}
+
+/* How many dirty slots may wait for their period, with `live` in use. About what is in use, or 17 MiB if that is less:
+ * an idle process has no ticks, and is bounded all the same. */
+static int64_t may_wait(int64_t live) {
+    int64_t above = atomic_load_explicit(&recent_live, memory_order_relaxed) - live;
+    int64_t most = live > DIRTY_AGAIN_SLOTS ? live : DIRTY_AGAIN_SLOTS;
+    int64_t again = above < 0 ? 0 : above < most ? above : most;
+    return DIRTY_LEAST_SLOTS + (live >> DIRTY_LIVE_SHIFT) + again;
+}
+
+void hakmem_purge_count_claimed(uint32_t length, int64_t were_dirty) {
+    atomic_fetch_sub_explicit(&dirty_slots, were_dirty, memory_order_relaxed);
+    note_live(atomic_fetch_add_explicit(&live_slots, length, memory_order_relaxed) + length);
+}
+
+hakmem_slot_counts_t hakmem_purge_count_given(uint32_t length) {
+    /* Seq_cst: the other side is in hakmem_pool_tick. */
+    int64_t dirty = atomic_fetch_add_explicit(&dirty_slots, length, memory_order_seq_cst) + length;
+    int64_t live = atomic_fetch_sub_explicit(&live_slots, length, memory_order_relaxed) - length;
+    return (hakmem_slot_counts_t){dirty, live};
+}
+
+size_t hakmem_pool_dirty_bytes(void) {
+    int64_t slots = atomic_load_explicit(&dirty_slots, memory_order_relaxed);
+    return slots > 0 ? (size_t)slots << SLOT_SHIFT : 0;
+}
+
+/* One chunk --------------------------------------------------------------------------------------------------------- */
+
+/* Purges slots of one word that the caller has. Returns those that are purged: not all where the system keeps contents. */
+static uint64_t purge_slots(hakmem_chunk_t *chunk, uint32_t word, uint64_t slots) {
+    uint64_t done = 0;
+    while (slots != 0) {
+        uint32_t from = (uint32_t)__builtin_ctzll(slots);
+        uint64_t rest = ~(slots >> from);
+        uint32_t length = rest == 0 ? 64 - from : (uint32_t)__builtin_ctzll(rest);
+        uint64_t mask = word_mask(0, from, length);
+        if (hakmem_os_purge(arena_slot_start(chunk, word * 64 + from), (size_t)length << SLOT_SHIFT)) {
+            done |= mask;
+            HAKMEM_TRACE("SP_SLOT_FREELIST_LOCKFREE", arena_slot_start(chunk, word * 64 + from), length);
+        }
+        slots &= ~mask;
+    }
+    return done;
+}
+
+/* Purges claimed slots and lists them as released, or as empty again. */
+static void purge_claimed(hakmem_chunk_t *chunk, uint32_t word, uint64_t claimed) {
+    uint64_t done = purge_slots(chunk, word, claimed);
+    give_bits(&chunk->empty[word], claimed & ~done);
+    give_bits(&chunk->released[word], done);
+    atomic_fetch_sub_explicit(&dirty_slots, __builtin_popcountll(done), memory_order_relaxed);
+}
+
+/* The slots that were never used, but may be resident as their neighbours' huge page is. */
+static void purge_unused(hakmem_chunk_t *chunk) {
+    for (uint32_t w = 0; w < CHUNK_WORDS; w++) {
+        uint64_t claimed = claim_bits(&chunk->unused[w], UINT64_MAX);
+        /* Relaxed, and after the claim, whose acquire brings it: who has a slot keeps the prefix from shrinking. */
+        uint32_t committed = atomic_load_explicit(&chunk->committed, memory_order_relaxed);
+        if (committed > w * 64) {
+            purge_slots(chunk, w, claimed & word_mask(w, 0, committed));
+        }
+        give_bits(&chunk->unused[w], claimed);
+    }
+}
+
+/* Gives a chunk back that is free from end to end, unless it is the last one. */
+static void retire_if_empty(hakmem_chunk_t *chunk) {
+    uint32_t length = chunk->slots - HEAD_SLOTS;
+    uint64_t bits[CHUNK_WORDS];
+    hakmem_snapshot(chunk, FROM_ANY, bits);
+    if (hakmem_arena_active_chunks() <= 1 || hakmem_next_bit(bits, HEAD_SLOTS, false) < chunk->slots) {
+        return;
+    }
+    hakmem_claim_t claim;
+    uint32_t last = (chunk->slots - 1) / 64;
+    int64_t were_dirty = 0;
+    for (uint32_t w = 0; w <= last; w++) {
+        uint64_t mask = word_mask(w, HEAD_SLOTS, length);
+        claim.empty[w] = claim_bits(&chunk->empty[w], mask);
+        claim.released[w] = claim_bits(&chunk->released[w], mask);
+        claim.unused[w] = claim_bits(&chunk->unused[w], mask);
+        if ((claim.empty[w] | claim.released[w] | claim.unused[w]) != mask) {
+            hakmem_undo_claim(chunk, &claim, 0, w);
+            return;
+        }
+        were_dirty += __builtin_popcountll(claim.empty[w]);
+    }
+    if (!hakmem_arena_retire_chunk(chunk)) {
+        hakmem_undo_claim(chunk, &claim, 0, last);
+        return;
+    }
+    atomic_fetch_sub_explicit(&dirty_slots, were_dirty, memory_order_relaxed);
+    HAKMEM_TRACE("SP_SLOT_COMPLETELY_EMPTY", chunk, length);
+}
+
+/* The highest `most` of the bits; none if that is less than one. */
+static uint64_t highest_bits(uint64_t bits, int64_t most) {
+    for (int64_t less = __builtin_popcountll(bits) - most; less > 0; less--) {
+        bits &= bits - 1;
+    }
+    return bits;
+}
+
+/* By how much more slots are dirty than should be. */
+static int64_t excess(int64_t until_dirty) {
+    return atomic_load_explicit(&dirty_slots, memory_order_relaxed) - until_dirty;
+}
+
+static void purge_chunk(hakmem_chunk_t *chunk, bool only_aged, int64_t until_dirty) {
+    bool any = false;
+    for (uint32_t w = CHUNK_WORDS; w-- > 0 && excess(until_dirty) > 0;) {
+        uint64_t aged = atomic_load_explicit(&chunk->aged[w], memory_order_relaxed);
+        uint64_t empty = atomic_load_explicit(&chunk->empty[w], memory_order_relaxed);
+        uint64_t claimed =
+            claim_bits(&chunk->empty[w], highest_bits(only_aged ? aged & empty : empty, excess(until_dirty)));
+        if (claimed != 0) {
+            any = true;
+            /* Or the first touch of one of these slots would make its neighbours resident again, purged as they are. */
+            bool huge_pages = hakmem_arena_prefer_small_pages(chunk);
+            purge_claimed(chunk, w, claimed);
+            if (huge_pages) {
+                purge_unused(chunk);
+            }
+        }
+        /* Where the clock asks, what is still empty has been so since now at the latest. Relaxed, and a claim between the two
+         * lines leaves a bit too many: a slot that is purged early, no more. */
+        empty = atomic_load_explicit(&chunk->empty[w], memory_order_relaxed);
+        atomic_store_explicit(&chunk->aged[w], only_aged ? empty : aged & empty, memory_order_relaxed);
+    }
+    if (any) {
+        hakmem_set_available(chunk);
+    }
+    /* Where the excess is gone, the chunk may have more that waits and will be wanted. */
+    if (excess(until_dirty) > 0) {
+        retire_if_empty(chunk);
+    }
+}
+
+/* All chunks -------------------------------------------------------------------------------------------------------- */
+
+/* Purges until no more than `until_dirty` slots are dirty, high addresses first: allocation prefers the low ones. */
+static void purge_all(bool only_aged, int64_t until_dirty) {
+    uint32_t count = hakmem_arena_chunk_count();
+    atomic_fetch_add_explicit(&purges_begun, 1, memory_order_relaxed);
+    for (uint32_t i = count; i-- > 0 && excess(until_dirty) > 0;) {
+        purge_chunk(hakmem_arena_chunk(i), only_aged, until_dirty);
+    }
+    atomic_fetch_add_explicit(&purges_ended, 1, memory_order_release);
+}
+
+void hakmem_pool_tick(uint64_t now_ms) {
+    uint64_t at = atomic_load_explicit(&purge_at, memory_order_relaxed);
+    /* The CAS elects one thread. It and the look at dirty_slots below are seq_cst, as are their partners in
+     * hakmem_purge_count_given and hakmem_purge_given: one of the two sides sees that a purge must be set. */
+    if (at == 0 || now_ms < at ||
+        !atomic_compare_exchange_strong_explicit(&purge_at, &at, 0, memory_order_seq_cst, memory_order_relaxed)) {
+        return;
+    }
+    purge_all(true, -1);
+    atomic_store_explicit(&recent_live, atomic_load_explicit(&live_slots, memory_order_relaxed), memory_order_relaxed);
+    if (atomic_load_explicit(&dirty_slots, memory_order_seq_cst) > 0) {
+        atomic_store_explicit(&purge_at, now_ms + option_purge_ms(), memory_order_relaxed);
+    }
+}
+
+void hakmem_pool_purge(void) {
+    purge_all(false, -1);
+}
+
+void hakmem_purge_given(hakmem_slot_counts_t counts) {
+    int64_t dirty = counts.dirty;
+    int64_t most = option_purge_ms() == 0 ? 0 : may_wait(counts.live);
+    if (dirty > most) {
+        /* Not down to nothing: what is dirty is what the next run takes first. */
+        purge_all(false, most - most / 4);
+        dirty = atomic_load_explicit(&dirty_slots, memory_order_seq_cst); /* what is left waits as others do */
+    }
+    if (dirty > 0 && atomic_load_explicit(&purge_at, memory_order_seq_cst) == 0) {
+        atomic_store_explicit(&purge_at, hakmem_os_now_ms() + option_purge_ms(), memory_order_relaxed);
+    }
+}
+
+uint32_t hakmem_purges_ended(void) {
+    return atomic_load_explicit(&purges_ended, memory_order_acquire);
+}
+
+bool hakmem_purges_since(uint32_t ended) {
+    return atomic_load_explicit(&purges_begun, memory_order_relaxed) != ended;
+}
+
+void hakmem_pool_after_fork(void) {
+    /* Relaxed: there is no other thread. A purge that one of them had begun is over, and what it held stays so. */
+    atomic_store_explicit(&purges_ended, atomic_load_explicit(&purges_begun, memory_order_relaxed),
+                          memory_order_relaxed);
+}
