@@ -12,7 +12,7 @@ enum {
     DIRTY_AGAIN_SLOTS = 256, /* of the last, 16 MiB in any case: one large block, freed and allocated in turn */
 };
 
-/* Relaxed, both: figures that steer, nothing is read through them. */
+/* Relaxed: figures that steer, nothing is read through them. Seq_cst where a purge is set by dirty_slots, see hakmem_pool_tick. */
 static _Atomic int64_t dirty_slots; /* set bits of all `empty` */
 static _Atomic int64_t live_slots;  /* claimed by heaps and large blocks */
 
