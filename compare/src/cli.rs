@@ -56,8 +56,8 @@ pub struct Suite {
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub rounds: u32,
 
-    /// How many more rounds at most, of those allocators in a workload whose order is not sure: their medians differ by over 15 %,
-    /// but their rounds do not tell them apart [default: twice --rounds].
+    /// How many more rounds at most, of the workloads in which the order of two allocators is not sure: their medians differ by over
+    /// 15 %, but their rounds do not tell them apart [default: twice --rounds].
     #[arg(long, value_name = "ROUNDS", value_parser = clap::value_parser!(u32).range(..=1000))]
     pub more_rounds: Option<u32>,
 

@@ -13,9 +13,9 @@ pub struct Machine {
     pub rustc: String,
     pub cc: String,
     pub when: String,
-    /// How the processors moved while something was measured, if they did.
+    /// What was seen of it while something was measured.
     #[serde(default)]
-    pub processors: Option<String>,
+    pub seen: Vec<String>,
 }
 
 impl Machine {
@@ -28,7 +28,7 @@ impl Machine {
             rustc: rustc(),
             cc: cc(),
             when: humantime::format_rfc3339_seconds(std::time::SystemTime::now()).to_string(),
-            processors: None,
+            seen: Vec::new(),
         }
     }
 
@@ -37,7 +37,7 @@ impl Machine {
             format!("{}, {} cores, {} MiB, {}", self.processor, self.cores, self.memory_mib, self.system),
             format!("{}; {}; {}", self.rustc, self.cc, self.when),
         ];
-        lines.extend(self.processors.clone());
+        lines.extend(self.seen.clone());
         lines
     }
 }

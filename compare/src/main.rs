@@ -29,6 +29,7 @@ mod symbols;
 mod tools;
 mod variant;
 mod verdict;
+mod warm;
 mod worker;
 
 use std::process::ExitCode;

@@ -8,6 +8,7 @@ use crate::measurement::Measurement;
 use crate::order;
 use crate::processors::{Ended, Processors};
 use crate::progress::{self, Progress};
+use crate::warm::Warmth;
 use crate::worker::{self, Case};
 
 /// All runs of one case under one allocator.
@@ -21,7 +22,7 @@ pub struct Runs {
     pub failure: Option<String>,
 }
 
-/// How often: `rounds` for all, and up to `more` for those allocators of a workload whose order is not sure by then.
+/// How often: `rounds` for all, and up to `more` for the workloads in which the order of some allocators is not sure by then.
 #[derive(Clone, Copy)]
 pub struct Rounds {
     pub rounds: u32,
@@ -35,25 +36,25 @@ impl Rounds {
 }
 
 /// All runs, and what a report should say of the machine while they ran.
-pub fn run(built: &[Built], cases: &[Case], often: Rounds, limits: &Limits) -> (Vec<Runs>, Option<String>) {
+pub fn run(built: &[Built], cases: &[Case], often: Rounds, limits: &Limits) -> (Vec<Runs>, Vec<String>) {
     let mut series = Series::new(built, cases, limits);
-    let everyone = vec![(0..built.len()).collect(); cases.len()];
+    let everything: Vec<usize> = (0..cases.len()).collect();
     let bar = progress::bar(u64::from(often.rounds) * series.all.len() as u64, "measuring");
     for round in 0..often.rounds as usize {
-        series.round(round, &everyone, &bar);
+        series.round(round, &everything, &bar);
     }
     bar.end();
     for round in often.rounds..often.rounds + often.more {
-        let turns = series.unsure();
-        let runs: usize = turns.iter().map(Vec::len).sum();
-        if runs == 0 {
+        let unsure = series.unsure();
+        if unsure.is_empty() {
             break;
         }
-        let bar = progress::bar(runs as u64, "unsure");
-        series.round(round as usize, &turns, &bar);
+        let bar = progress::bar((unsure.len() * built.len()) as u64, "unsure");
+        series.round(round as usize, &unsure, &bar);
         bar.end();
     }
-    (series.all, series.processors.and_then(|processors| processors.line()))
+    let seen = [series.processors.and_then(|processors| processors.line()), series.warmth.line()];
+    (series.all, seen.into_iter().flatten().collect())
 }
 
 /// What is measured, and what came of it so far.
@@ -64,6 +65,7 @@ struct Series<'a> {
     /// A case's stand together, in the order of `built`.
     all: Vec<Runs>,
     processors: Option<Processors>,
+    warmth: Warmth,
 }
 
 impl<'a> Series<'a> {
@@ -80,31 +82,36 @@ impl<'a> Series<'a> {
             limits,
             all: cases.iter().flat_map(|case| built.iter().map(move |built| none(case, built))).collect(),
             processors: cases.iter().any(|case| case.threads).then(Processors::survey),
+            warmth: Warmth::default(),
         }
     }
 
-    /// For each case, which allocators need another round.
-    fn unsure(&self) -> Vec<Vec<usize>> {
+    /// The cases that need another round: of all allocators, so that the good minutes of a machine and the bad ones are everyone's.
+    fn unsure(&self) -> Vec<usize> {
         let speeds = |runs: &Runs| match runs.failure {
             None => runs.runs.iter().map(|run| run.ops_per_second).collect(),
             Some(_) => Vec::new(),
         };
-        self.all
-            .chunks(self.built.len())
-            .map(|group| order::unsure(&group.iter().map(speeds).collect::<Vec<_>>()))
-            .collect()
+        let groups = self.all.chunks(self.built.len());
+        let unsure = |group: &[Runs]| order::unsure(&group.iter().map(speeds).collect::<Vec<_>>());
+        groups.enumerate().filter(|(_, group)| unsure(group)).map(|(case, _)| case).collect()
     }
 
-    /// `turns`: for each case, which allocators run.
-    fn round(&mut self, round: usize, turns: &[Vec<usize>], bar: &Progress) {
-        for (c, (case, turns)) in self.cases.iter().zip(turns).enumerate() {
-            for turn in 0..turns.len() {
+    /// One of the cases with these numbers.
+    fn round(&mut self, round: usize, cases: &[usize], bar: &Progress) {
+        for &c in cases {
+            let case = &self.cases[c];
+            for turn in 0..self.built.len() {
                 // Each round begins with another allocator: whoever comes after a heavy neighbour, it is not always the same.
-                let a = turns[(turn + round) % turns.len()];
+                let a = (turn + round) % self.built.len();
                 let runs = &mut self.all[c * self.built.len() + a];
                 bar.say(&format!("round {}, {}, {}", round + 1, case.name, runs.allocator));
                 if runs.failure.is_none() {
-                    let run = |ended: &mut Ended| worker::run(&self.built[a], case, self.limits, ended);
+                    let warmth = &mut self.warmth;
+                    let mut run = |ended: &mut Ended| {
+                        warmth.at_hand();
+                        worker::run(&self.built[a], case, self.limits, ended)
+                    };
                     let measured = match &mut self.processors {
                         Some(processors) if case.threads => processors.in_place(run),
                         _ => run(&mut || {}),

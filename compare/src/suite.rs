@@ -22,10 +22,10 @@ pub fn run(options: &Suite) -> Result<ExitCode, String> {
     let cases: Vec<Case> =
         workloads.iter().map(|entry| Case::of(entry.name, &options.limits, options.settle_ms)).collect();
     let often = Rounds { rounds: options.rounds, more: options.more_rounds.unwrap_or(2 * options.rounds) };
-    let (runs, processors) = rounds::run(&built, &cases, often, &options.limits);
+    let (runs, seen) = rounds::run(&built, &cases, often, &options.limits);
     let rows = ranking::rows(&runs);
     let report = report::Report {
-        machine: Machine { processors, ..Machine::describe() },
+        machine: Machine { seen, ..Machine::describe() },
         rounds: options.rounds,
         scale: options.limits.scale,
         seed: options.limits.seed,

@@ -35,7 +35,7 @@ pub fn run(options: &Growth) -> Result<ExitCode, String> {
     let parts: Vec<Part> = Part::value_variants().iter().copied().filter(chosen).collect();
     // All parts in one plan: a round sees them all, and one bar shows how far it is.
     let cases: Vec<Case> = parts.iter().flat_map(|part| part_cases(*part, &options.limits)).collect();
-    let (runs, processors) = rounds::run(&built, &cases, Rounds::exactly(options.rounds), &options.limits);
+    let (runs, seen) = rounds::run(&built, &cases, Rounds::exactly(options.rounds), &options.limits);
     let rows = ranking::rows(&runs);
     let starts = match parts.contains(&Part::Start) {
         true => start::starts(&built, &rows, options.limits.timeout),
@@ -52,7 +52,7 @@ pub fn run(options: &Growth) -> Result<ExitCode, String> {
         })
         .collect();
     let verdicts: Vec<Verdict> = sections.iter().flat_map(|section| section.verdicts.clone()).collect();
-    let machine = Machine { processors, ..Machine::describe() };
+    let machine = Machine { seen, ..Machine::describe() };
     let page = section::page(&machine, options, &sections, &verdicts, &failures(&rows, &not_built));
     println!("{page}");
 
