@@ -219,9 +219,9 @@ void hakmem_arena_note_heap(void) {
     atomic_fetch_add_explicit(&heaps, 1, memory_order_relaxed);
 }
 
-/* Whether of the 2 MiB from a slot on seven eighths are resident. */
+/* Whether of the 2 MiB from a slot on three quarters are resident. */
 static bool is_dense(hakmem_chunk_t *chunk, uint32_t slot) {
-    return hakmem_os_resident_bytes(arena_slot_start(chunk, slot), HUGE_PAGE) >= HUGE_PAGE / 8 * 7;
+    return hakmem_os_resident_bytes(arena_slot_start(chunk, slot), HUGE_PAGE) >= HUGE_PAGE / 4 * 3;
 }
 
 /* Whether what comes before a slot that is being claimed was filled. The last 2 MiB may be about to be, since a page of every class

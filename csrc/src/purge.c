@@ -5,18 +5,21 @@
 #include "trace.h"
 
 enum {
-    /* What may wait for its period, added up: 1 MiB, half of what is in use, and what was in use within the last period,
+    /* What may wait for its period, added up: 1 MiB, half of what is in use, and what was in use within the last RECENT_PERIODS,
      * because a program that frees and allocates in turn will want it again, and its peak is no higher for it. */
     DIRTY_LEAST_SLOTS = 16,
     DIRTY_LIVE_SHIFT = 1,
-    DIRTY_AGAIN_SLOTS = 256, /* of the last, 16 MiB in any case: one large block, freed and allocated in turn */
+    DIRTY_AGAIN_SLOTS = 1024, /* of the last, 64 MiB in any case: what is built and freed as a whole, in turn */
+    RECENT_PERIODS = 2,
+    NONE_DIRTY = -1, /* none, and chunks that are free from end to end go as well */
 };
 
 /* Relaxed: figures that steer, nothing is read through them. Seq_cst where a purge is set by dirty_slots, see hakmem_pool_tick. */
 static _Atomic int64_t dirty_slots; /* set bits of all `empty` */
 static _Atomic int64_t live_slots;  /* claimed by heaps and large blocks */
 
-static _Atomic int64_t recent_live; /* the most that live_slots was at since the last purge, about */
+/* The most that live_slots was at, about: since the last purge by the clock, and between those before. */
+static _Atomic int64_t recent_live[RECENT_PERIODS];
 
 /* When the next purge is due, by the coarse clock; 0: nothing is waiting. */
 static _Atomic uint64_t purge_at;
@@ -30,18 +33,36 @@ static _Atomic uint32_t purges_begun, purges_ended;
 
 static void note_live(int64_t live) {
     /* Two threads may both store; the figure is then a little low for a while. */
-    if (live > atomic_load_explicit(&recent_live, memory_order_relaxed)) {
-        atomic_store_explicit(&recent_live, live, memory_order_relaxed);
+    if (live > atomic_load_explicit(&recent_live[0], memory_order_relaxed)) {
+        atomic_store_explicit(&recent_live[0], live, memory_order_relaxed);
     }
 }
 
-/* How many dirty slots may wait for their period, with `live` in use. About what is in use, or 17 MiB if that is less:
- * an idle process has no ticks, and is bounded all the same. */
+/* By how much more was in use at once within the last periods than the `live` slots that are. */
+static int64_t recently_above(int64_t live) {
+    int64_t most = 0;
+    for (uint32_t i = 0; i < RECENT_PERIODS; i++) {
+        int64_t then = atomic_load_explicit(&recent_live[i], memory_order_relaxed);
+        most = then > most ? then : most;
+    }
+    return most > live ? most - live : 0;
+}
+
+/* A period ends. By the thread that the clock's CAS elected. */
+static void end_period(int64_t live) {
+    for (uint32_t i = RECENT_PERIODS; --i > 0;) {
+        atomic_store_explicit(&recent_live[i], atomic_load_explicit(&recent_live[i - 1], memory_order_relaxed),
+                              memory_order_relaxed);
+    }
+    atomic_store_explicit(&recent_live[0], live, memory_order_relaxed);
+}
+
+/* How many dirty slots may wait for their period, with `live` in use. About one and a half times what is in use, or 65 MiB if that
+ * is less: an idle process has no ticks, and is bounded all the same. */
 static int64_t may_wait(int64_t live) {
-    int64_t above = atomic_load_explicit(&recent_live, memory_order_relaxed) - live;
+    int64_t above = recently_above(live);
     int64_t most = live > DIRTY_AGAIN_SLOTS ? live : DIRTY_AGAIN_SLOTS;
-    int64_t again = above < 0 ? 0 : above < most ? above : most;
-    return DIRTY_LEAST_SLOTS + (live >> DIRTY_LIVE_SHIFT) + again;
+    return DIRTY_LEAST_SLOTS + (live >> DIRTY_LIVE_SHIFT) + (above < most ? above : most);
 }
 
 void hakmem_purge_count_claimed(uint32_t length, int64_t were_dirty) {
@@ -146,7 +167,7 @@ static int64_t excess(int64_t until_dirty) {
 
 static void purge_chunk(hakmem_chunk_t *chunk, bool only_aged, int64_t until_dirty) {
     bool any = false;
-    for (uint32_t w = CHUNK_WORDS; w-- > 0 && excess(until_dirty) > 0;) {
+    for (uint32_t w = CHUNK_WORDS; w-- > 0 && (only_aged || excess(until_dirty) > 0);) {
         uint64_t aged = atomic_load_explicit(&chunk->aged[w], memory_order_relaxed);
         uint64_t empty = atomic_load_explicit(&chunk->empty[w], memory_order_relaxed);
         uint64_t claimed =
@@ -176,11 +197,12 @@ static void purge_chunk(hakmem_chunk_t *chunk, bool only_aged, int64_t until_dir
 
 /* All chunks -------------------------------------------------------------------------------------------------------- */
 
-/* Purges until no more than `until_dirty` slots are dirty, high addresses first: allocation prefers the low ones. */
+/* Purges until no more than `until_dirty` slots are dirty, high addresses first: allocation prefers the low ones. `only_aged`, for the
+ * clock: none that became empty since it asked last, but all that stay are a period older. */
 static void purge_all(bool only_aged, int64_t until_dirty) {
     uint32_t count = hakmem_arena_chunk_count();
     atomic_fetch_add_explicit(&purges_begun, 1, memory_order_relaxed);
-    for (uint32_t i = count; i-- > 0 && excess(until_dirty) > 0;) {
+    for (uint32_t i = count; i-- > 0 && (only_aged || excess(until_dirty) > 0);) {
         purge_chunk(hakmem_arena_chunk(i), only_aged, until_dirty);
     }
     atomic_fetch_add_explicit(&purges_ended, 1, memory_order_release);
@@ -194,15 +216,17 @@ void hakmem_pool_tick(uint64_t now_ms) {
         !atomic_compare_exchange_strong_explicit(&purge_at, &at, 0, memory_order_seq_cst, memory_order_relaxed)) {
         return;
     }
-    purge_all(true, -1);
-    atomic_store_explicit(&recent_live, atomic_load_explicit(&live_slots, memory_order_relaxed), memory_order_relaxed);
+    int64_t live = atomic_load_explicit(&live_slots, memory_order_relaxed);
+    int64_t again = recently_above(live);
+    purge_all(true, again > 0 ? again : NONE_DIRTY);
+    end_period(live);
     if (atomic_load_explicit(&dirty_slots, memory_order_seq_cst) > 0) {
         atomic_store_explicit(&purge_at, now_ms + option_purge_ms(), memory_order_relaxed);
     }
 }
 
 void hakmem_pool_purge(void) {
-    purge_all(false, -1);
+    purge_all(false, NONE_DIRTY);
 }
 
 void hakmem_purge_given(hakmem_slot_counts_t counts) {

@@ -100,7 +100,7 @@ static void test_huge_of_ended_thread(void) {
     CHECK(mincore(p, hakmem_os_page_size(), &in_memory) != 0 && errno == ENOMEM); /* unmapped */
 }
 
-enum { LIST = 40000, BLOCK = 1024 };
+enum { LIST = 40000, BLOCK = 3072 };
 static void *list[LIST];
 
 static void *only_free(void *unused) {
@@ -110,7 +110,7 @@ static void *only_free(void *unused) {
     return unused;
 }
 
-/* 40 MiB, made here and freed there, again and again: as much is committed after the last time as after the first. */
+/* 120 MiB, made here and freed there, again and again: as much is committed after the last time as after the first. */
 static void test_thread_that_only_frees(void) {
     uint64_t after_first = 0;
     for (int round = 0; round < 5; round++) {
@@ -132,7 +132,7 @@ static void test_thread_that_only_frees(void) {
     for (size_t i = 0; i < 64; i++) {
         hakmem_free(list[i]);
     }
-    CHECK(hakmem_pool_dirty_bytes() <= 20 * MIB);
+    CHECK(hakmem_pool_dirty_bytes() <= 68 * MIB);
 }
 
 int main(void) {

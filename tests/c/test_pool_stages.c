@@ -149,18 +149,55 @@ static void test_runs(void) {
     hakmem_pool_purge();
 }
 
+/* All slots of the first three chunks, in their order. */
+static void acquire_chunks(hakmem_run_t runs[3]) {
+    for (int i = 0; i < 3; i++) {
+        hakmem_run_t run = acquire(CHUNK_SLOTS - HEAD_SLOTS, 1);
+        CHECK(run.chunk->index < 3);
+        runs[run.chunk->index] = run;
+    }
+}
+
+static void release_chunks(hakmem_run_t runs[3]) {
+    for (int i = 0; i < 3; i++) {
+        hakmem_pool_release(runs[i].chunk, runs[i].slot, runs[i].length);
+    }
+}
+
 /* Of what is released at once, no more is purged than is too much, and that from the highest address on. */
 static void test_bound(void) {
     hakmem_pool_purge();
-    hakmem_run_t run = acquire(400, 1);
-    release(&run);
+    hakmem_run_t runs[3];
+    acquire_chunks(runs);
+    release_chunks(runs);
+    const uint32_t whole = runs[0].length;
     uint32_t left = (uint32_t)(hakmem_pool_dirty_bytes() / SLOT_BYTES);
-    CHECK(left >= 200 && left <= 300);
-    for (uint32_t i = 0; i < run.length; i++) {
-        CHECK_EQ(stage_of(run.chunk, run.slot + i), i < left ? HAKMEM_STAGE_EMPTY : HAKMEM_STAGE_RELEASED);
+    CHECK(left >= 700 && left <= 900);
+    for (uint32_t i = 0; i < 2 * whole; i++) {
+        const hakmem_run_t *run = &runs[i / whole];
+        CHECK_EQ(stage_of(run->chunk, run->slot + i % whole), i < left ? HAKMEM_STAGE_EMPTY : HAKMEM_STAGE_RELEASED);
     }
+    CHECK(!runs[2].chunk->active);
     hakmem_pool_purge();
     CHECK_EQ(hakmem_pool_dirty_bytes(), 0);
+}
+
+/* Nothing is in use, but `dirty` bytes were at once: they may be wanted again for two periods more, and are old when these are over. */
+static void check_goes_after_two_periods(size_t dirty) {
+    uint64_t now = hakmem_os_now_ms() + 1000000;
+    for (int period = 0; period < 2; period++) {
+        hakmem_pool_tick(now += 1000);
+        CHECK_EQ(hakmem_pool_dirty_bytes(), dirty);
+    }
+    hakmem_pool_tick(now + 1000);
+    CHECK_EQ(hakmem_pool_dirty_bytes(), 0);
+}
+
+static void test_recently_in_use(void) {
+    hakmem_pool_purge();
+    hakmem_run_t run = acquire(400, 1);
+    release(&run);
+    check_goes_after_two_periods(400 * (size_t)SLOT_BYTES);
 }
 
 /* A chunk that is free from end to end goes back, and comes again zero; the last one stays. */
@@ -290,22 +327,22 @@ static void test_left_by_purge(void) {
     }
     hakmem_pool_purge();
     hakmem_pool_tick(hakmem_os_now_ms() + 1000000); /* nothing waits, and no time is set */
-    hakmem_run_t run = acquire(400, 1);
-    void *kept = run_start(&run) + 399 * (size_t)SLOT_BYTES; /* the first to be purged */
+    hakmem_run_t runs[3];
+    acquire_chunks(runs);
+    /* Of those that go, the first of a chunk that stays. */
+    void *kept = run_start(&runs[1]) + (runs[1].length - 1) * (size_t)SLOT_BYTES;
     if (mlock(kept, 1) != 0) {
         printf("no memory can be locked: not tested\n");
-        hakmem_pool_release(run.chunk, run.slot, run.length);
+        release_chunks(runs);
         hakmem_pool_purge();
         return;
     }
-    hakmem_pool_release(run.chunk, run.slot, run.length);
+    release_chunks(runs);
     size_t left = hakmem_pool_dirty_bytes();
-    CHECK(left != 0 && left < 400 * (size_t)SLOT_BYTES);
+    CHECK(left != 0 && left < 2 * runs[0].length * (size_t)SLOT_BYTES);
+    CHECK_EQ(stage_of(runs[1].chunk, runs[1].slot + runs[1].length - 1), HAKMEM_STAGE_EMPTY);
     CHECK_EQ(munlock(kept, 1), 0);
-    hakmem_pool_tick(hakmem_os_now_ms() + 1000000);
-    CHECK_EQ(hakmem_pool_dirty_bytes(), left); /* it may have been empty for no time at all */
-    hakmem_pool_tick(hakmem_os_now_ms() + 2000000);
-    CHECK_EQ(hakmem_pool_dirty_bytes(), 0);
+    check_goes_after_two_periods(left);
 }
 
 int main(void) {
@@ -313,6 +350,7 @@ int main(void) {
     test_heap_slots();
     test_runs();
     test_bound();
+    test_recently_in_use();
     test_chunks();
     test_left_by_purge();
     check_at_rest();
