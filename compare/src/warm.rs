@@ -11,8 +11,8 @@ use memmap2::MmapMut;
 
 use crate::machine;
 
-/// More than any workload has resident at once.
-const AMOUNT: usize = 256 << 20;
+/// More than any workload has resident at once under any allocator (`huge`: 309 MiB).
+const AMOUNT: usize = 512 << 20;
 const PIECE: usize = 2 << 20;
 const TOUCH: usize = 4 << 10;
 /// What is freed goes to several ends of the system's lists: one pass is seldom enough.
