@@ -143,8 +143,8 @@ impl fmt::Display for Stats {
 
 /// What the allocator holds now, summed over all threads.
 ///
-/// Exact while no other thread allocates or frees; else each part is right at some moment of the call. Costs a walk over
-/// all pages, allocates nothing. Under Miri everything is zero or `None`.
+/// Exact while no other thread allocates, frees or ends (`JoinHandle::join` waits for the end of a thread, a scope only for
+/// that of its closure); else each part is right at some moment of the call. Costs a walk over all pages, allocates nothing. Under Miri everything is zero or `None`.
 #[must_use]
 pub fn stats() -> Stats {
     #[cfg(not(miri))]

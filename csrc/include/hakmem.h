@@ -172,8 +172,8 @@ typedef struct {
     uint64_t pages_reclaimed;
 } hakmem_stats_t;
 
-/* Fills `*out`. Exact while no other thread allocates or frees; else each part is right at some moment of the call. Costs a
- * walk over all slots in use. */
+/* Fills `*out`. Exact while no other thread allocates, frees or ends (it has ended when it is joined); else each part is right at
+ * some moment of the call. Costs a walk over all slots in use. */
 void hakmem_stats_get(hakmem_stats_t *out);
 
 /* The block size of a class, in bytes; 0 beyond HAKMEM_CLASS_COUNT. The class of a size, HAKMEM_CLASS_COUNT above

@@ -14,7 +14,6 @@
 enum { THREADS = 4, BLOCKS = 300 };
 
 static atomic_bool stop;
-static atomic_int running = THREADS;
 
 static void churn(uint64_t *random, void **blocks, size_t *sizes, int count) {
     for (int i = 0; i < count; i++) {
@@ -52,21 +51,16 @@ static void start(pthread_t *threads, void *(*body)(void *)) {
     }
 }
 
-static pthread_key_t main_key;
-static atomic_bool main_goes;
+static pthread_t main_thread;
+static pthread_t outliving[THREADS];
 static void *from_main[BLOCKS];
 
-static void note_main(void *value) {
-    (void)value;
-    atomic_store(&main_goes, true);
-}
-
-/* Goes on when the main thread has gone, and frees what that one left. */
+/* The first of them sees the main thread off and frees what that one left, and the others off at the end: a thread has gone when it is
+ * joined, not when its function is done, since its heap is given up in between. */
 static void *outlive(void *seed) {
-    if ((uintptr_t)seed == 1) {
-        while (!atomic_load(&main_goes)) {
-            usleep(1000);
-        }
+    bool is_first = (uintptr_t)seed == 1;
+    if (is_first) {
+        CHECK_EQ(pthread_join(main_thread, NULL), 0);
         free_all(from_main);
         atomic_store(&stop, true);
     }
@@ -78,7 +72,10 @@ static void *outlive(void *seed) {
     } while (!atomic_load(&stop));
     churn(&random, blocks, sizes, (int)rounds(20000));
     free_all(blocks);
-    if (atomic_fetch_sub(&running, 1) == 1) {
+    if (is_first) {
+        for (int i = 1; i < THREADS; i++) {
+            CHECK_EQ(pthread_join(outliving[i], NULL), 0);
+        }
         hakmem_stats_t stats;
         hakmem_stats_get(&stats);
         CHECK_EQ(stats.live_blocks, 0);
@@ -88,16 +85,12 @@ static void *outlive(void *seed) {
 }
 
 static void main_first(void) {
-    pthread_t threads[THREADS];
-    CHECK_EQ(pthread_key_create(&main_key, note_main), 0);
-    CHECK_EQ(pthread_setspecific(main_key, &main_key), 0);
+    main_thread = pthread_self();
     for (int k = 0; k < BLOCKS; k++) {
         from_main[k] = hakmem_malloc(k % 100 == 0 ? HAKMEM_LARGE_MAX + 1 : 1 + (size_t)k * 50);
     }
-    start(threads, outlive);
-    for (int i = 0; i < THREADS; i++) {
-        CHECK_EQ(pthread_detach(threads[i]), 0);
-    }
+    start(outliving, outlive);
+    CHECK_EQ(pthread_detach(outliving[0]), 0);
     pthread_exit(NULL);
 }
 
