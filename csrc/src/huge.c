@@ -14,7 +14,7 @@
 typedef struct node_s {
     struct node_s *next;
     hakmem_mapping_t mapping;
-    bool probe; /* fresh and in small pages: which of them were touched can be told when it is freed */
+    size_t probe; /* if it is fresh and in small pages, so that its touched ones can be told: bytes asked for; else 0 */
 } node_t;
 
 enum {
@@ -154,9 +154,10 @@ static size_t mapping_bytes(size_t size) {
 }
 
 /* Whether all pages of a sample are resident. */
-static bool is_dense(const char *start, size_t bytes) {
+static bool is_dense(const hakmem_mapping_t *mapping, size_t asked) {
+    size_t bytes = min_size(asked, mapping->bytes); /* it may have shrunk */
     for (size_t i = 0; i < PROBED_PAGES; i++) {
-        const char *probe = start + align_down(bytes / PROBED_PAGES * i, hakmem_os_page_size());
+        const char *probe = (char *)mapping->start + align_down(bytes / PROBED_PAGES * i, hakmem_os_page_size());
         if (hakmem_os_resident_bytes(probe, hakmem_os_page_size()) == 0) {
             return false;
         }
@@ -166,7 +167,7 @@ static bool is_dense(const char *start, size_t bytes) {
 
 /* Whether blocks of about that size are filled: much larger ones may well be of another kind. Under the lock. */
 static bool is_filled(size_t bytes) {
-    if (bytes / 4 > dense_bytes && newest != NULL && is_dense(newest->mapping.start, newest->mapping.bytes)) {
+    if (bytes / 4 > dense_bytes && newest != NULL && is_dense(&newest->mapping, newest->probe)) {
         dense_bytes = newest->mapping.bytes;
     }
     return bytes / 4 <= dense_bytes;
@@ -202,13 +203,12 @@ static bool join(hakmem_mapping_t pieces[], uint32_t pieces_count, size_t bytes,
 }
 
 /* A mapping of at least `bytes` from what waits, as far as that goes; false: nothing does, or the system refused. */
-static bool map_again(size_t bytes, hakmem_mapping_t *mapping) {
+static bool map_again(size_t bytes, bool filled, hakmem_mapping_t *mapping) {
     hakmem_mapping_t pieces[IDLE_PIECES];
     hakmem_lock(HAKMEM_LOCK_HUGE);
     bool may_join = hakmem_os_can_move() && bytes <= MAPPING_JOINED_MAX && seams < MOST_SEAMS;
     uint32_t pieces_count = hakmem_idle_take(bytes, may_join, pieces);
     bool fits = pieces_count == 1 && pieces[0].bytes >= bytes;
-    bool huge_pages = pieces_count != 0 && !fits && is_filled(bytes);
     hakmem_unlock(HAKMEM_LOCK_HUGE);
     for (uint32_t i = 0; i < pieces_count; i++) {
         memcheck_open(pieces[i].start, pieces[i].bytes);
@@ -216,12 +216,12 @@ static bool map_again(size_t bytes, hakmem_mapping_t *mapping) {
     if (fits) {
         *mapping = pieces[0];
     }
-    return fits || (pieces_count != 0 && join(pieces, pieces_count, bytes, huge_pages, mapping));
+    return fits || (pieces_count != 0 && join(pieces, pieces_count, bytes, filled, mapping));
 }
 
-static void map_fresh(size_t bytes, size_t align, node_t *node) {
+static void map_fresh(size_t bytes, size_t asked, size_t align, bool filled, node_t *node) {
     hakmem_lock(HAKMEM_LOCK_HUGE);
-    bool huge_pages = bytes >= HUGE_PAGES_FROM && is_filled(bytes) && ++huge_page_turn % PROBE_EVERY != 0;
+    bool huge_pages = filled && ++huge_page_turn % PROBE_EVERY != 0;
     hakmem_unlock(HAKMEM_LOCK_HUGE);
     void *fresh = huge_pages ? map_in_huge_pages(bytes, align) : hakmem_os_map(bytes, align);
     if (fresh == NULL) {
@@ -230,7 +230,7 @@ static void map_fresh(size_t bytes, size_t align, node_t *node) {
         fresh = hakmem_os_map(bytes, align);
     }
     node->mapping = (hakmem_mapping_t){fresh, bytes, 0};
-    node->probe = bytes >= HUGE_PAGES_FROM && !huge_pages;
+    node->probe = bytes >= HUGE_PAGES_FROM && !huge_pages ? asked : 0;
 }
 
 void *hakmem_huge_malloc(size_t size, size_t align, bool *zero) {
@@ -240,15 +240,20 @@ void *hakmem_huge_malloc(size_t size, size_t align, bool *zero) {
     }
     hakmem_lock(HAKMEM_LOCK_HUGE);
     node_t *node = take_node();
+    bool filled = bytes >= HUGE_PAGES_FROM && is_filled(bytes);
     hakmem_unlock(HAKMEM_LOCK_HUGE);
     if (node == NULL) {
         return NULL;
     }
-    node->probe = false;
+    node->probe = 0;
+    size_t asked = bytes;
+    if (filled) { /* so that it, and what is cut from it or put together with it, is of huge pages from end to end */
+        bytes = align_up(bytes, HUGE_PAGE);
+    }
     /* To clear a block would make all of it resident, and what is fresh costs nothing before it is touched. */
-    bool again = !*zero && align <= hakmem_os_page_size() && map_again(bytes, &node->mapping);
+    bool again = !*zero && align <= hakmem_os_page_size() && map_again(bytes, filled, &node->mapping);
     if (!again) {
-        map_fresh(bytes, align, node);
+        map_fresh(bytes, asked, align, filled, node);
     }
     void *p = node->mapping.start;
     if (MEMCHECK && p != NULL) {
@@ -261,7 +266,7 @@ void *hakmem_huge_malloc(size_t size, size_t align, bool *zero) {
         forget_freed(p);
         count(1, (int64_t)node->mapping.bytes);
         insert(node);
-        newest = node->probe ? node : newest;
+        newest = node->probe != 0 ? node : newest;
     }
     hakmem_unlock(HAKMEM_LOCK_HUGE);
     hakmem_idle_bound(hakmem_huge_bytes(), false);
@@ -277,13 +282,13 @@ void hakmem_huge_free(void *p) {
         return;
     }
     hakmem_mapping_t mapping = node->mapping;
-    bool probe = node->probe;
+    size_t probe = node->probe;
     put_node(node);
     remember_freed(p);
     count(-1, -(int64_t)mapping.bytes);
-    if (probe) { /* nobody else knows the mapping now */
+    if (probe != 0) { /* nobody else knows the mapping now */
         hakmem_unlock(HAKMEM_LOCK_HUGE);
-        bool touched = is_dense(p, mapping.bytes);
+        bool touched = is_dense(&mapping, probe);
         hakmem_lock(HAKMEM_LOCK_HUGE);
         dense_bytes = touched ? mapping.bytes : 0;
     }

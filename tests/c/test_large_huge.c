@@ -236,6 +236,18 @@ static void test_joined(void) {
     CHECK_EQ(stats().live_bytes, 0);
 }
 
+/* Once a block was seen to be filled, those after it are of huge pages from end to end. */
+static void test_filled(void) {
+    forget_the_past();
+    char *p = hakmem_malloc(5 * MIB + 1);
+    memset(p, 1, 5 * MIB + 1);
+    hakmem_free(p);
+    forget_the_past();
+    p = hakmem_malloc(9 * MIB + 1);
+    CHECK_EQ(hakmem_usable_size(p), 10 * MIB);
+    hakmem_free(p);
+}
+
 #endif
 
 /* With what waits, no more is there than was in use at once; and a process that falls silent keeps little. */
@@ -278,6 +290,7 @@ int main(void) {
     test_many_huge();
 #ifdef __linux__
     test_joined();
+    test_filled();
 #endif
     test_what_waits();
     hakmem_free(NULL);
