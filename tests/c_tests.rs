@@ -298,6 +298,7 @@ fn test_misuse() {
         ("remote-middle", "hakmem: invalid free of "),
         ("never-made-local", "hakmem: invalid free of "),
         ("never-made-remote", "hakmem: invalid free of "),
+        ("never-made-remote-few", "hakmem: invalid free of "),
         ("behind-last-block", "hakmem: invalid free of "),
         ("unmade-chunk", "hakmem: invalid free of "),
         ("chunk-head", "hakmem: invalid free of "),
@@ -307,6 +308,7 @@ fn test_misuse() {
         ("huge-twice", "hakmem: double free of "),
         ("huge-twice-later", "hakmem: double free of "),
         ("remote-twice", "hakmem: corrupted heap: "),
+        ("remote-twice-few", "hakmem: double free of "),
         ("written-after-free", "hakmem: corrupted heap: "),
     ] {
         let run = run(&program, &[mode], &[]);

@@ -22,8 +22,6 @@
 #define HAKMEM_COLD __attribute__((noinline, cold))
 #define HAKMEM_NOINLINE __attribute__((noinline))
 #define HAKMEM_TLS __thread __attribute__((tls_model("initial-exec")))
-/* The compiler forgets what it thinks to know of a variable. */
-#define HAKMEM_FORGET(x) __asm__("" : "+r"(x))
 #else
 #define hakmem_likely(x) (x)
 #define hakmem_unlikely(x) (x)
@@ -31,7 +29,6 @@
 #define HAKMEM_COLD
 #define HAKMEM_NOINLINE
 #define HAKMEM_TLS _Thread_local
-#define HAKMEM_FORGET(x) ((void)(x))
 #endif
 
 enum { CACHE_LINE = 64 };

@@ -4,13 +4,13 @@
  *    +----------+--------------------------------+
  *    |  others  |  address of the next, 0: none  |   the block's first word
  *    +----------+--------------------------------+
- *    |  16 bits each: the others' offsets from the start of the slot, as many as there is room for
+ *    |  16 bits each: in words, where the others lie in the window, as many as there is room for
  *    +-------------------------------------------
  *
  * Blocks that the cache gives back are linked so, a few together (BATCHES). Of those only the one that carries the offsets is
  * touched, which is one cache miss instead of one each: where another thread takes them up, and where a tree is built
- * in memory that another left. A block that is freed alone carries none. Only pages of one slot have batches, since
- * offsets reach no further. */
+ * in memory that another left. A block that is freed alone carries none. The window is the aligned 512 KiB around the block: a
+ * page of up to eight slots is aligned to its size and lies in one. */
 #ifndef HAKMEM_BLOCK_H
 #define HAKMEM_BLOCK_H
 
@@ -22,7 +22,8 @@ typedef struct hakmem_block_s {
 
 enum {
     BLOCK_OTHERS_SHIFT = 48, /* user space ends below: no system gives more unless it is asked to */
-    BLOCK_OFFSET_BITS = 16,
+    BLOCK_UNIT_SHIFT = 3,    /* blocks lie at multiples of 8 B */
+    BLOCK_WINDOW_SHIFT = 16 + BLOCK_UNIT_SHIFT,
     /* Not for memory checkers, which would take the offsets for writes to freed memory; nor where single blocks are popped off an
      * atomic list. */
     BATCHES = BLOCK_CACHE && DUAL_LISTS && !MEMCHECK && sizeof(void *) == 8,
@@ -79,26 +80,29 @@ HAKMEM_INLINE uint16_t *block_offsets(hakmem_block_t *block) {
     return (uint16_t *)(block + 1);
 }
 
+/* What is carried of a block: the word of its window that it begins with. */
+HAKMEM_INLINE uint16_t block_offset(const void *block) {
+    return (uint16_t)((uintptr_t)block >> BLOCK_UNIT_SHIFT);
+}
+
 /* The one that an offset which `block` carries leads to. */
 HAKMEM_INLINE void *block_at(hakmem_block_t *block, uint16_t offset) {
     /* Not by adding to the pointer: what it leads to is another object. */
-    uintptr_t slot = (uintptr_t)block & ~(((uintptr_t)1 << BLOCK_OFFSET_BITS) - 1);
-    /* Seen as one expression, with an offset from memory, this is "replace the lower half-word" to LLVM 22 for x86-64, which
-     * makes a 16-bit load of it; where the register is the load's address too, a later pass (x86-fixup-bw-insts) takes its upper bits for
-     * dead and clears them. Rust's own code is translated so as well. */
-    HAKMEM_FORGET(slot);
-    return (void *)(slot + offset);
+    uintptr_t window = (uintptr_t)block & ~(((uintptr_t)1 << BLOCK_WINDOW_SHIFT) - 1);
+    return (void *)(window + ((uintptr_t)offset << BLOCK_UNIT_SHIFT));
 }
 
-/* Blocks of one page on their way back to it, linked from the first to the last. */
+/* Blocks of one page on their way back to it, linked from the first to the last; or, where `mask` is not 0, a bit each and not
+ * linked (see remote.h). */
 typedef struct {
     hakmem_block_t *first, *last;
     uint32_t n;           /* with those that are carried */
     uint32_t last_others; /* which the last carries */
+    uint64_t mask;
 } hakmem_chain_t;
 
 HAKMEM_INLINE hakmem_chain_t chain_of_one(void *block) {
-    return (hakmem_chain_t){block, block, 1, 0};
+    return (hakmem_chain_t){block, block, 1, 0, 0};
 }
 
 /* A list of one page's free blocks, while some are put in front of it. The first word of `carrier`, which is the list's first, is
@@ -118,7 +122,7 @@ HAKMEM_INLINE hakmem_batch_t batch_on(hakmem_block_t *list, uint32_t others_most
 
 HAKMEM_INLINE void batch_add(hakmem_batch_t *batch, void *block) {
     if (batch->others < batch->others_most) {
-        block_offsets(batch->carrier)[batch->others++] = (uint16_t)(uintptr_t)block;
+        block_offsets(batch->carrier)[batch->others++] = block_offset(block);
         return;
     }
     if (batch->carrier != NULL) {
@@ -138,7 +142,7 @@ HAKMEM_INLINE hakmem_block_t *batch_end(hakmem_batch_t *batch) {
 /* What was added to an empty list; `last` was the first of it. */
 HAKMEM_INLINE hakmem_chain_t batch_end_chain(hakmem_batch_t *batch, void *last, uint32_t n) {
     hakmem_block_t *first = batch_end(batch);
-    return (hakmem_chain_t){first, last, n, block_others(last)};
+    return (hakmem_chain_t){first, last, n, block_others(last), 0};
 }
 
 #endif

@@ -9,6 +9,10 @@ void hakmem_free_remote_chain(hakmem_tiny_page_t *page, const hakmem_chain_t *ch
     stat_add(HAKMEM_COUNT_REMOTE_FREES, chain->n);
     uint64_t left;
     uint64_t old = remote_push(&page->thread_free, page->start, chain, &left);
+    if (REMOTE_MASKS && hakmem_unlikely((chain->mask & remote_mask(old)) != 0)) {
+        hakmem_double_free(page->start +
+                           (size_t)__builtin_ctzll(chain->mask & remote_mask(old)) * page_block_size(page));
+    }
     switch (remote_state(old)) {
     case PAGE_PARKED: {
         bool emptied = remote_count(left) == page_used(page);
@@ -36,9 +40,9 @@ void hakmem_free_remote_chain(hakmem_tiny_page_t *page, const hakmem_chain_t *ch
     }
 }
 
-/* The page that `p` lies in. Aborts if it lies in none, or is not a block's first byte. Not by page->inverse, which is in the
+/* The page that `p` lies in, and its bit if the page has a mask, else 0. Aborts if it lies in none, or is not a block's first byte. Not by page->inverse, which is in the
  * owner's line: a division is small beside the CAS that follows. */
-static hakmem_tiny_page_t *checked_page(void *p) {
+static hakmem_tiny_page_t *checked_page(void *p, uint64_t *mask) {
     hakmem_chunk_t *chunk = arena_chunk_of(p);
     hakmem_slot_info_t *info = arena_info_of(p);
     uint32_t size_class = slot_class(info);
@@ -52,6 +56,7 @@ static hakmem_tiny_page_t *checked_page(void *p) {
     if (offset % size != 0 || offset + size > length) {
         hakmem_invalid_free(p);
     }
+    *mask = size_class_has_mask(size_class) ? UINT64_C(1) << offset / size : 0;
     return &chunk->pages[first];
 }
 
@@ -82,12 +87,13 @@ HAKMEM_NOINLINE void hakmem_free_not_local(void *p) {
         hakmem_large_free(p);
         return;
     }
-    hakmem_tiny_page_t *page = checked_page(p);
+    uint64_t mask;
+    hakmem_tiny_page_t *page = checked_page(p, &mask);
     if (is_local_or_unparked(page, owner)) {
         tiny_return(page, p);
     } else {
         note_remote(page);
-        hakmem_tiny_free_remote(page, p);
+        hakmem_tiny_free_remote(page, p, mask);
     }
 }
 
@@ -128,7 +134,8 @@ static hakmem_flushed_t flush_blocks(void **blocks, size_t n, uint32_t size_clas
         bool local = is_local_or_unparked(page, owner_load(info));
         /* Only the owner can tell what was made; the others' blocks are looked at when it collects them. */
         size_t made = (local ? page->capacity : SLOT_BYTES / size) * size;
-        bool own_list = local && DUAL_LISTS;
+        bool own_list = local && DUAL_LISTS, has_mask = !own_list && size_class_has_mask(size_class);
+        uint64_t mask = 0;
         hakmem_batch_t batch =
             own_list ? batch_on(page->local_free, page->others_most) : batch_on(NULL, block_others_most(size));
         uint32_t length = 0;
@@ -137,7 +144,15 @@ static hakmem_flushed_t flush_blocks(void **blocks, size_t n, uint32_t size_clas
             if (((uintptr_t)block & (SLOT_BYTES - 1)) >= made || !begins_block_of(block, size_class)) {
                 hakmem_invalid_free(block);
             }
-            batch_add(&batch, block);
+            if (has_mask) {
+                uint64_t bit = UINT64_C(1) << block_index_of(block, size_class);
+                if ((mask & bit) != 0) {
+                    hakmem_double_free(block);
+                }
+                mask |= bit;
+            } else {
+                batch_add(&batch, block);
+            }
             length++;
             n--;
         } while (n != 0 && (uintptr_t)blocks[n - 1] >> SLOT_SHIFT == (uintptr_t)newest >> SLOT_SHIFT);
@@ -151,7 +166,8 @@ static hakmem_flushed_t flush_blocks(void **blocks, size_t n, uint32_t size_clas
             tiny_returned(page, length);
             continue;
         }
-        hakmem_chain_t chain = batch_end_chain(&batch, newest, length);
+        hakmem_chain_t chain =
+            has_mask ? (hakmem_chain_t){newest, newest, length, 0, mask} : batch_end_chain(&batch, newest, length);
         if (local) {
             tiny_return_chain(page, &chain);
         } else {

@@ -8,9 +8,9 @@
 /* Frees blocks of a page of which this thread is not known to be the owner: lock-free, one CAS. */
 void hakmem_free_remote_chain(hakmem_tiny_page_t *page, const hakmem_chain_t *chain);
 
-/* The same for one block (spec name). */
-HAKMEM_INLINE void hakmem_tiny_free_remote(hakmem_tiny_page_t *page, hakmem_block_t *block) {
-    hakmem_chain_t chain = chain_of_one(block);
+/* The same for one block (spec name). `mask`: its bit, if the page has a mask, else 0. */
+HAKMEM_INLINE void hakmem_tiny_free_remote(hakmem_tiny_page_t *page, hakmem_block_t *block, uint64_t mask) {
+    hakmem_chain_t chain = {block, block, 1, 0, mask};
     hakmem_free_remote_chain(page, &chain);
 }
 
@@ -26,6 +26,11 @@ extern const uint64_t hakmem_class_divisors[HAKMEM_CACHE_CLASSES];
 HAKMEM_INLINE bool begins_block_of(const void *p, uint32_t size_class) {
     uint64_t divisor = hakmem_class_divisors[size_class];
     return ((uintptr_t)p & (SLOT_BYTES - 1)) * divisor < divisor;
+}
+
+/* Which block of its page `p` is, of such a class: the product's upper half. */
+HAKMEM_INLINE uint32_t block_index_of(const void *p, uint32_t size_class) {
+    return (uint32_t)((unsigned __int128)((uintptr_t)p & (SLOT_BYTES - 1)) * hakmem_class_divisors[size_class] >> 64);
 }
 
 /* A cache's bin is full: makes room, by giving its oldest blocks back to their pages. */

@@ -27,7 +27,7 @@ void hakmem_page_init(hakmem_tiny_page_t *page, uint32_t size_class, char *start
     atomic_store_explicit(&page->block_size, (uint32_t)size, memory_order_relaxed);
     page->capacity = 0;
     page->reserved = (uint16_t)(bytes / size);
-    page->others_most = size_class_is_medium(size_class) ? 0 : (uint16_t)block_others_most(size);
+    page->others_most = (uint16_t)block_others_most(size);
     page->expires_epoch = 0;
     page->next = page->previous = NULL;
     page->inverse = inverse_of((uint32_t)size);
@@ -37,7 +37,8 @@ void hakmem_page_init(hakmem_tiny_page_t *page, uint32_t size_class, char *start
     /* Relaxed, both: the page is published with its blocks, by whatever the program uses to pass them on; a pusher that
      * follows page->heap has gone through the acquire of its own CAS on thread_free. */
     atomic_store_explicit(&page->heap, heap, memory_order_relaxed);
-    atomic_store_explicit(&page->thread_free, PAGE_OWNED, memory_order_relaxed);
+    atomic_store_explicit(&page->thread_free, remote_nothing(size_class_has_mask(size_class), PAGE_OWNED),
+                          memory_order_relaxed);
 }
 
 bool hakmem_page_extend(hakmem_tiny_page_t *page) {
@@ -65,7 +66,7 @@ bool hakmem_page_extend(hakmem_tiny_page_t *page) {
         /* Counted as used first: the list must never be longer than what is used. */
         page_set_used(page, page_used(page) + n);
         uint64_t left_word;
-        remote_push(&page->thread_free, page->start, &(hakmem_chain_t){head, tail, n, 0}, &left_word);
+        remote_push(&page->thread_free, page->start, &(hakmem_chain_t){head, tail, n, 0, 0}, &left_word);
     }
     return true;
 }
@@ -79,8 +80,9 @@ static uint32_t checked_count(hakmem_block_t *block, const hakmem_tiny_page_t *p
     }
     uint32_t others = page_others_of(page, block);
     for (uint32_t i = 0; i < others; i++) {
-        if (block_offsets(block)[i] >= made) {
-            hakmem_invalid_free(block_at(block, block_offsets(block)[i]));
+        void *other = block_at(block, block_offsets(block)[i]);
+        if ((size_t)((char *)other - page->start) >= made) {
+            hakmem_invalid_free(other);
         }
     }
     return 1 + others;
@@ -100,6 +102,29 @@ static hakmem_block_t *list_tail(hakmem_block_t *head, uint32_t count, const hak
     return tail;
 }
 
+/* Puts the blocks of a mask on local_free, the lowest as the first to be taken. Aborts if one of them was never made. */
+static void put_mask(hakmem_tiny_page_t *page, uint64_t mask) {
+    size_t size = page_block_size(page);
+    hakmem_batch_t batch = batch_on(page->local_free, page->others_most);
+    while (mask != 0) {
+        uint32_t highest = 63 - (uint32_t)__builtin_clzll(mask);
+        void *block = page->start + highest * size;
+        if (highest >= page->capacity) {
+            hakmem_invalid_free(block);
+        }
+        batch_add(&batch, block);
+        mask ^= UINT64_C(1) << highest;
+    }
+    page->local_free = batch_end(&batch);
+}
+
+/* The same with a list. Aborts if it is not as long as it said, too. */
+static void put_list(hakmem_tiny_page_t *page, hakmem_block_t *head, uint32_t count) {
+    hakmem_block_t *tail = list_tail(head, count, page);
+    block_link(tail, page->local_free, block_others(tail));
+    page->local_free = head;
+}
+
 void hakmem_tiny_collect_frees(hakmem_tiny_page_t *page) {
     page->flags.has_remote_frees = 0;
     if (!DUAL_LISTS) {
@@ -112,10 +137,11 @@ void hakmem_tiny_collect_frees(hakmem_tiny_page_t *page) {
         if (count > used) {
             hakmem_corrupted("more blocks came back than went out (a block freed twice?), page", page);
         }
-        hakmem_block_t *head = remote_head(word, page->start);
-        hakmem_block_t *tail = list_tail(head, count, page);
-        block_link(tail, page->local_free, block_others(tail));
-        page->local_free = head;
+        if (remote_has_mask(word)) {
+            put_mask(page, remote_mask(word));
+        } else {
+            put_list(page, remote_head(word, page->start), count);
+        }
         page_set_used(page, used - count);
     }
     if (page->free == NULL) {

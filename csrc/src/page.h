@@ -77,6 +77,15 @@ HAKMEM_INLINE bool page_is_block_offset(const hakmem_tiny_page_t *page, size_t o
     return (product << 16 | product >> 16) < page->capacity;
 }
 
+/* Whether a page of the class has a mask of the blocks that other threads freed, and no list of them; see remote.h. */
+HAKMEM_INLINE bool size_class_has_mask(uint32_t size_class) {
+    return REMOTE_MASKS && size_class_has_few(size_class);
+}
+
+HAKMEM_INLINE bool page_has_mask(const hakmem_tiny_page_t *page) {
+    return size_class_has_mask(page->size_class);
+}
+
 /* Sets a page up for a class. Its slots begin at `start` and have `bytes`; `zero`: they are as the system gave them. */
 void hakmem_page_init(hakmem_tiny_page_t *page, uint32_t size_class, char *start, size_t bytes, bool zero,
                       struct hakmem_tiny_heap_s *heap);
@@ -113,15 +122,20 @@ HAKMEM_INLINE bool page_is_empty(const hakmem_tiny_page_t *page) {
     return remote_count(atomic_load_explicit(&page->thread_free, memory_order_acquire)) == page_used(page);
 }
 
+/* Whether blocks that the owner frees one by one are carried: not of 8 B, which have no room, nor of medium pages, where it costs more
+ * than to touch the block. */
+HAKMEM_INLINE bool page_gathers_frees(const hakmem_tiny_page_t *page) {
+    return (uint32_t)page->size_class - 1 < CLASS_SMALL_COUNT - 1;
+}
+
 /* Owner only, with dual lists: a block comes back. The first on local_free carries it if it can, so that who takes them again touches
  * one block and not all. A batch of one (block.h), with an addition to the carrier's word, which need not be taken apart. */
 HAKMEM_INLINE void page_put(hakmem_tiny_page_t *page, void *block) {
     hakmem_block_t *first = page->local_free;
-    /* A page whose blocks carry none, because they are small, or large, does not look at them. */
-    if (BATCHES && first != NULL && page->others_most != 0) {
+    if (BATCHES && first != NULL && page_gathers_frees(page)) {
         uint32_t others = block_others(first);
         if (others < page->others_most) {
-            block_offsets(first)[others] = (uint16_t)(uintptr_t)block;
+            block_offsets(first)[others] = block_offset(block);
             block_carry_more(first);
             return;
         }

@@ -26,6 +26,12 @@ enum {
 };
 #define CHUNK_BYTES ((size_t)1 << CHUNK_SHIFT)
 
+_Static_assert(SLOT_BYTES / CLASS_FEW_BYTES <= REMOTE_MASK_BITS, "a bit for each block of a small page");
+_Static_assert(MEDIUM_SLOTS *SLOT_BYTES / (CLASS_SMALL_MAX + CLASS_SMALL_MAX / 8) <= REMOTE_MASK_BITS,
+               "and of a medium one");
+_Static_assert(MEDIUM_SLOTS *SLOT_BYTES <= 1 << BLOCK_WINDOW_SHIFT,
+               "a page lies in a window of what free blocks carry");
+
 /* What a slot's owner word says when it is not a heap's address (heaps are aligned to 64, so these are none). A heap's
  * address with OWNER_PARKED_BIT is a page that its owner parked: then every free is a CAS, the owner's too. */
 enum {

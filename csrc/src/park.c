@@ -9,11 +9,12 @@ bool hakmem_heap_park(hakmem_tiny_heap_t *heap, hakmem_tiny_page_t *page) {
     owner_store_all(info, (uintptr_t)heap | OWNER_PARKED_BIT);
     page->flags.is_full = 1;
     hakmem_queue_remove(heap, page);
-    uint64_t expected = PAGE_OWNED;
+    bool has_mask = page_has_mask(page);
+    uint64_t expected = remote_nothing(has_mask, PAGE_OWNED);
     stat_atomic();
     /* Only an empty list may be parked: who pushed before would not have given notice. Release: pairs with the acquire of
      * the pusher that finds PARKED. Relaxed on failure: the list is taken with an acquire of its own. */
-    if (atomic_compare_exchange_strong_explicit(&page->thread_free, &expected, (uint64_t)PAGE_PARKED,
+    if (atomic_compare_exchange_strong_explicit(&page->thread_free, &expected, remote_nothing(has_mask, PAGE_PARKED),
                                                 memory_order_release, memory_order_relaxed)) {
         return true;
     }

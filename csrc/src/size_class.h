@@ -92,6 +92,13 @@ HAKMEM_INLINE bool size_class_is_medium(uint32_t class_index) {
     return class_index >= CLASS_SMALL_COUNT;
 }
 
+/* From this class on, of CLASS_FEW_BYTES, a page has few blocks: 56 at most, whether of one slot or of eight. */
+enum { CLASS_FEW = CLASS_LINEAR + 3 * 8, CLASS_FEW_BYTES = 1024 + 128 };
+
+HAKMEM_INLINE bool size_class_has_few(uint32_t class_index) {
+    return class_index >= CLASS_FEW;
+}
+
 _Static_assert(CLASS_COUNT == 88, "eight classes per doubling from 128 B to 64 KiB");
 
 #endif

@@ -92,16 +92,28 @@ static void test_together(void) {
     check_same();
 }
 
+/* Blocks on their way back to the page: linked, or a bit each. */
+static hakmem_chain_t chain_of(void *const *some, uint32_t n) {
+    if (page_has_mask(page)) {
+        hakmem_chain_t chain = {some[0], some[0], n, 0, 0};
+        for (uint32_t i = 0; i < n; i++) {
+            chain.mask |= UINT64_C(1) << (size_t)((char *)some[i] - page->start) / page_block_size(page);
+        }
+        return chain;
+    }
+    hakmem_batch_t batch = batch_on(NULL, page->others_most);
+    for (uint32_t i = n; i-- > 0;) {
+        batch_add(&batch, some[i]);
+    }
+    return batch_end_chain(&batch, some[n - 1], n);
+}
+
 /* Pushed as others do, in chains of several lengths, onto what is there. */
 static void test_chains(void) {
-    uint32_t used = page_used(page), done = 0, others_most = page->others_most;
+    uint32_t used = page_used(page), done = 0;
     for (uint32_t length = 3; done < count; length = length * 2 % 47 + 1) {
         uint32_t n = length < count - done ? length : count - done;
-        hakmem_batch_t batch = batch_on(NULL, others_most);
-        for (uint32_t i = n; i-- > 0;) {
-            batch_add(&batch, blocks[done + i]);
-        }
-        hakmem_chain_t chain = batch_end_chain(&batch, blocks[done + n - 1], n);
+        hakmem_chain_t chain = chain_of(&blocks[done], n);
         uint64_t left;
         remote_push(&page->thread_free, page->start, &chain, &left);
         done += n;

@@ -9,7 +9,7 @@
 static uint32_t length_of(const hakmem_block_t *list) {
     uint32_t n = 0;
     for (; list != NULL; list = block_next(list)) {
-        n++;
+        n += 1 + block_others(list);
     }
     return n;
 }
@@ -24,7 +24,10 @@ static bool is_on(const hakmem_block_t *list, const void *p) {
 /* The invariants of page.h, for a page of which the program holds `held` blocks. */
 static void check_page(hakmem_tiny_page_t *page, uint32_t held) {
     uint64_t word = page->thread_free;
-    CHECK_EQ(length_of(remote_head(word, page->start)), remote_count(word));
+    CHECK_EQ(remote_has_mask(word), page_has_mask(page));
+    if (!page_has_mask(page)) {
+        CHECK_EQ(length_of(remote_head(word, page->start)), remote_count(word));
+    }
     CHECK_EQ(page_used(page) - remote_count(word), held);
     if (DUAL_LISTS) {
         CHECK_EQ(page_used(page) + length_of(page->free) + length_of(page->local_free), page->capacity);
@@ -146,6 +149,47 @@ static void test_remote(void) {
     for (int i = 5; i < 8; i++) {
         hakmem_free(blocks[i]);
     }
+}
+
+/* A page of few blocks has a bit for each instead of a list: pushed without a look at the blocks, and taken lowest first. */
+static void test_mask(size_t size) {
+    enum { MOST = REMOTE_MASK_BITS };
+    void *blocks[MOST];
+    blocks[0] = hakmem_malloc(size);
+    hakmem_tiny_page_t *page = hakmem_tiny_ptr_to_page(blocks[0]);
+    CHECK(page_has_mask(page) && page->reserved <= MOST);
+    uint32_t n = 1;
+    while (n < page->reserved) {
+        blocks[n++] = hakmem_malloc(size);
+    }
+    for (uint32_t i = 0; i < n; i++) {
+        CHECK_PTR(hakmem_tiny_ptr_to_page(blocks[i]), page);
+        fill(blocks[i], size, 7);
+    }
+    void *leaving[] = {blocks[n - 1], blocks[2], blocks[0], NULL};
+    free_remotely(leaving);
+    uint64_t expected = 0;
+    for (int i = 0; i < 3; i++) {
+        expected |= UINT64_C(1) << (size_t)((char *)leaving[i] - page->start) / size;
+        CHECK(holds(leaving[i], size, size, 7)); /* not even a link */
+    }
+    CHECK_EQ(remote_mask(page->thread_free), expected);
+    CHECK_EQ(remote_count(page->thread_free), 3);
+    check_page(page, n - 3);
+    hakmem_tiny_collect_frees(page);
+    CHECK_EQ(page->thread_free, remote_nothing(true, PAGE_OWNED));
+    check_page(page, n - 3);
+    void *again[3];
+    for (int i = 0; i < 3; i++) {
+        again[i] = hakmem_tiny_malloc_direct(hakmem_thread_heap, size);
+        CHECK(again[i] == leaving[0] || again[i] == leaving[1] || again[i] == leaving[2]);
+        CHECK(i == 0 || again[i] > again[i - 1]);
+    }
+    check_page(page, n);
+    for (uint32_t i = 0; i < n; i++) {
+        hakmem_free(blocks[i]);
+    }
+    hakmem_purge();
 }
 
 /* The allocation path collects what others freed, before it extends or takes another page. */
@@ -284,6 +328,12 @@ int main(void) {
     test_local();
     test_remote();
     test_remote_is_found();
+    if (REMOTE_MASKS) {
+        test_mask(CLASS_FEW_BYTES);
+        test_mask(8 * KIB);
+        test_mask(9 * KIB);
+        test_mask(32 * KIB);
+    }
     for (uint32_t had = 0; had < 3; had++) {
         test_turns(had);
     }

@@ -48,19 +48,19 @@ static char *block(size_t size) {
 }
 
 /* The first block of a page that was not made yet: a multiple of the block size, but never given out. */
-static void *never_made(void) {
-    hakmem_tiny_page_t *page = hakmem_tiny_ptr_to_page(block(64));
+static void *never_made(size_t size) {
+    hakmem_tiny_page_t *page = hakmem_tiny_ptr_to_page(block(size));
     CHECK(page->capacity < page->reserved);
     return page->start + page->capacity * page_block_size(page);
 }
 
 /* Who frees it from elsewhere does not look at the owner's line; the owner sees it when it collects. */
-static void never_made_remote(void) {
+static void never_made_remote(size_t size) {
     if (!DUAL_LISTS) {
         puts("not here");
         exit(0);
     }
-    void *p = announce(never_made());
+    void *p = announce(never_made(size));
     free_remotely(p);
     hakmem_tiny_collect_frees(hakmem_tiny_ptr_to_page(p));
 }
@@ -120,6 +120,17 @@ static void remote_twice(void) {
     hakmem_tiny_collect_frees(hakmem_tiny_ptr_to_page(p));
 }
 
+/* The same where its page has few blocks, and a bit for each: seen at the second free. */
+static void remote_twice_few(void) {
+    if (!DUAL_LISTS) {
+        puts("not here");
+        exit(0);
+    }
+    void *p = announce(block(2 * KIB));
+    free_remotely(p);
+    free_remotely(p);
+}
+
 /* A freed block that carries others is written to: seen when one of them would be handed out. */
 static void written_after_free(void) {
     if (!BATCHES) {
@@ -167,9 +178,11 @@ int main(int count, char **arguments) {
     } else if (strcmp(mode, "middle-of-huge") == 0) {
         p = block(HAKMEM_LARGE_MAX * 2) + 4096;
     } else if (strcmp(mode, "never-made-local") == 0) {
-        p = never_made();
+        p = never_made(64);
     } else if (strcmp(mode, "never-made-remote") == 0) {
-        never_made_remote();
+        never_made_remote(64);
+    } else if (strcmp(mode, "never-made-remote-few") == 0) {
+        never_made_remote(2 * KIB);
     } else if (strcmp(mode, "behind-last-block") == 0) {
         p = behind_last();
     } else if (strcmp(mode, "unmade-chunk") == 0) {
@@ -190,6 +203,8 @@ int main(int count, char **arguments) {
         huge_twice(true);
     } else if (strcmp(mode, "remote-twice") == 0) {
         remote_twice();
+    } else if (strcmp(mode, "remote-twice-few") == 0) {
+        remote_twice_few();
     } else if (strcmp(mode, "written-after-free") == 0) {
         written_after_free();
     } else {

@@ -18,6 +18,7 @@ use crate::{order, search, Model, Word};
 
 pub const MODELS: &[Model] = &[
     Model { name: "push_take", run: push_take, twins: &[("push", "acquire"), ("take", "relaxed")] },
+    Model { name: "push_take_masks", run: push_take_masks, twins: &[("push", "acquire"), ("take", "relaxed")] },
     Model {
         name: "push_pop",
         run: push_pop,
@@ -142,6 +143,56 @@ fn push_take() {
         }
         taken += list.take();
         assert_eq!(taken, 4);
+    });
+}
+
+/// remote_push of a mask: bit n + 2 is block n.
+fn push_mask(list: &List, mask: u64) {
+    let mut old = GUESS;
+    loop {
+        assert_eq!(old >> 2 & mask, 0, "pushed twice");
+        let state = if old & STATE == 1 { 2 } else { old & STATE };
+        let word = old & !STATE | mask << 2 | state;
+        match list.word.compare_exchange(old, word, order("push", AcqRel), Relaxed) {
+            Ok(_) => return,
+            Err(now) => old = now,
+        }
+    }
+}
+
+/// remote_take of a mask, and a use of each block, as the next allocation makes.
+fn take_mask(list: &List) -> u64 {
+    let mask = list.word.fetch_and(STATE, order("take", Acquire)) >> 2;
+    for block in (0..list.blocks.len()).filter(|block| mask >> block & 1 != 0) {
+        list.blocks[block].with_mut(|contents| unsafe { *contents += 1 });
+    }
+    mask
+}
+
+/// Pages of few blocks: two threads, whose last use of their blocks comes before, push one and then two, while the owner takes, twice.
+fn push_take_masks() {
+    search(|| {
+        let list = Arc::new(List::new(4, 0));
+        let pushers = [vec![vec![0], vec![1, 2]], vec![vec![3]]].map(|pushes| {
+            let list = list.clone();
+            thread::spawn(move || {
+                for blocks in pushes {
+                    for &block in &blocks {
+                        list.blocks[block].with_mut(|contents: *mut u64| unsafe { *contents = 1 });
+                    }
+                    push_mask(&list, blocks.iter().fold(0, |mask, block| mask | 1 << block));
+                }
+            })
+        });
+        let mut taken = 0;
+        for _ in 0..2 {
+            taken += take_mask(&list);
+        }
+        for pusher in pushers {
+            pusher.join().unwrap();
+        }
+        taken += take_mask(&list);
+        assert_eq!(taken, 0b1111); // each once
     });
 }
 
