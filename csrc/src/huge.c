@@ -229,7 +229,7 @@ static void map_fresh(size_t bytes, size_t asked, size_t align, bool filled, nod
         huge_pages = false;
         fresh = hakmem_os_map(bytes, align);
     }
-    node->mapping = (hakmem_mapping_t){fresh, bytes, 0};
+    node->mapping = mapping_of(fresh, bytes);
     node->probe = bytes >= HUGE_PAGES_FROM && !huge_pages ? asked : 0;
 }
 
@@ -372,7 +372,7 @@ void *hakmem_huge_adopt(void *range, size_t bytes) {
     if (moved == NULL) {
         put_node(node);
     } else {
-        *node = (node_t){NULL, {moved, bytes, 0}, false};
+        *node = (node_t){NULL, mapping_of(moved, bytes), 0};
         checker_given(moved, bytes);
         memcheck_defined(moved, bytes);
         forget_freed(moved);

@@ -8,7 +8,7 @@ enum {
     PERIOD_MS = 100,
 };
 
-/* What may wait, bounded without ticks like the pool's dirty slots: this and half of what is in use, for a process that
+/* What may wait, bounded without ticks like the pool's dirty slots: this and as much as is in use, for a process that
  * falls silent; and with what is in use no more than was in use at once within the last period or two, so that the
  * peak is no higher for it. */
 #define LEAST_BYTES (64 * MIB)
@@ -90,7 +90,29 @@ uint32_t hakmem_idle_take(size_t bytes, bool join, hakmem_mapping_t pieces[IDLE_
 /* How much may wait beside `live` bytes in use. */
 static size_t may_wait(size_t live) {
     size_t recent = max_size(recent_live, recent_live_before);
-    return recent < live ? 0 : min_size(LEAST_BYTES + live / 2, recent - live);
+    return recent < live ? 0 : min_size(LEAST_BYTES + live, recent - live);
+}
+
+static bool append_if_behind(hakmem_mapping_t *mapping, const hakmem_mapping_t *other) {
+    return (char *)mapping->start + mapping->bytes == other->start && hakmem_mapping_append(mapping, other);
+}
+
+/* The mapping, made one with what waits right before it and right behind it: a block that was cut comes together again, and moves
+ * by one call. */
+static hakmem_mapping_t with_neighbours(hakmem_mapping_t mapping) {
+    for (int i = 0; i < MOST; i++) {
+        hakmem_mapping_t other = idle[i].mapping;
+        if (other.start == NULL) {
+            continue;
+        }
+        if (append_if_behind(&mapping, &other)) {
+            idle[i].mapping = none;
+        } else if (append_if_behind(&other, &mapping)) {
+            mapping = other;
+            idle[i].mapping = none;
+        }
+    }
+    return mapping;
 }
 
 hakmem_mapping_t hakmem_idle_keep(hakmem_mapping_t mapping, size_t live) {
@@ -104,15 +126,20 @@ hakmem_mapping_t hakmem_idle_keep(hakmem_mapping_t mapping, size_t live) {
     size_t most = may_wait(live), waits = hakmem_idle_bytes();
     size_t room = most > waits ? most - waits : 0;
     room = room < mapping.bytes ? align_down(room, MAPPING_UNIT) : mapping.bytes;
-    for (int i = 0; i < MOST && room != 0; i++) {
+    if (room == 0) {
+        return mapping;
+    }
+    hakmem_mapping_t rest = mapping;
+    hakmem_mapping_t kept = with_neighbours(cut(&rest, room));
+    for (int i = 0; i < MOST; i++) {
         if (idle[i].mapping.start == NULL) {
-            idle[i].mapping = cut(&mapping, room);
+            idle[i].mapping = kept;
             idle[i].since_ms = now_ms;
             add_bytes((int64_t)room);
-            return mapping;
+            return rest;
         }
     }
-    return mapping;
+    return mapping; /* no place, hence no neighbour either: as it was */
 }
 
 /* One that is due, whole. */

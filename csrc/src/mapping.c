@@ -12,11 +12,28 @@ static uint64_t seams_below(size_t bytes) {
 
 hakmem_mapping_t hakmem_mapping_cut(hakmem_mapping_t *mapping, size_t bytes) {
     size_t units = bytes / MAPPING_UNIT;
-    hakmem_mapping_t front = {mapping->start, bytes, mapping->seams & seams_below(bytes)};
+    uint64_t behind = units < 64 ? mapping->seams >> units : 0;
+    bool one = (behind & 1) == 0;
+    hakmem_mapping_t front = {mapping->start, bytes, mapping->seams & seams_below(bytes), mapping->cut_before, one};
     mapping->start = (char *)mapping->start + bytes;
     mapping->bytes -= bytes;
-    mapping->seams = units < 64 ? mapping->seams >> units & ~UINT64_C(1) : 0;
+    mapping->seams = behind & ~UINT64_C(1);
+    mapping->cut_before = one;
     return front;
+}
+
+bool hakmem_mapping_append(hakmem_mapping_t *mapping, const hakmem_mapping_t *behind) {
+    bool one = mapping->cut_behind && behind->cut_before;
+    uint64_t seams = mapping->seams;
+    if (!one || behind->seams != 0) {
+        if (mapping->bytes % MAPPING_UNIT != 0 || mapping->bytes + behind->bytes > MAPPING_JOINED_MAX) {
+            return false;
+        }
+        seams |= (behind->seams | (one ? 0 : 1)) << mapping->bytes / MAPPING_UNIT;
+    }
+    *mapping = (hakmem_mapping_t){mapping->start, mapping->bytes + behind->bytes, seams, mapping->cut_before,
+                                  behind->cut_behind};
+    return true;
 }
 
 /* Cuts off what the system takes for one mapping. */
@@ -33,7 +50,7 @@ bool hakmem_mapping_join(hakmem_mapping_t pieces[], uint32_t count, void *start,
                          hakmem_mapping_t *joined) {
     char *to = start;
     size_t done = 0;
-    *joined = (hakmem_mapping_t){start, bytes, 0};
+    *joined = mapping_of(start, bytes);
     for (uint32_t i = 0; i < count; i++) {
         while (pieces[i].bytes != 0) {
             hakmem_mapping_t one = cut_at_seam(&pieces[i]);
@@ -80,7 +97,7 @@ static bool copy(hakmem_mapping_t *mapping, size_t bytes) {
     }
     size_t tail = mapping->bytes % MAPPING_UNIT;
     hakmem_os_unmap(from + mapping->bytes - tail, tail);
-    *mapping = (hakmem_mapping_t){to, bytes, 0};
+    *mapping = mapping_of(to, bytes);
     return true;
 }
 
@@ -88,7 +105,7 @@ bool hakmem_mapping_resize(hakmem_mapping_t *mapping, size_t bytes, bool may_mov
     char *start = mapping->start;
     if (mapping->seams != 0 && bytes < mapping->bytes) {
         hakmem_os_unmap(start + bytes, mapping->bytes - bytes);
-        *mapping = (hakmem_mapping_t){start, bytes, mapping->seams & seams_below(bytes)};
+        *mapping = (hakmem_mapping_t){start, bytes, mapping->seams & seams_below(bytes), mapping->cut_before, false};
         return true;
     }
     /* Of several, the last one grows. */
@@ -97,7 +114,6 @@ bool hakmem_mapping_resize(hakmem_mapping_t *mapping, size_t bytes, bool may_mov
     if (moved == NULL) {
         return mapping->seams != 0 && may_move && copy(mapping, bytes);
     }
-    mapping->start = moved - before;
-    mapping->bytes = bytes;
+    *mapping = (hakmem_mapping_t){moved - before, bytes, mapping->seams, moved == start && mapping->cut_before, false};
     return true;
 }

@@ -14,10 +14,20 @@ typedef struct {
     void *start;
     size_t bytes;
     uint64_t seams; /* bit i: another mapping begins i units from the start; never bit 0 */
+    /* What was right before it, or right behind it, was cut off it and was not moved since: the system has the two as one. */
+    bool cut_before, cut_behind;
 } hakmem_mapping_t;
+
+HAKMEM_INLINE hakmem_mapping_t mapping_of(void *start, size_t bytes) {
+    return (hakmem_mapping_t){start, bytes, 0, false, false};
+}
 
 /* Cuts the first `bytes`, whole units and less than all, off the mapping. */
 hakmem_mapping_t hakmem_mapping_cut(hakmem_mapping_t *mapping, size_t bytes);
+
+/* Puts `behind`, which begins where the mapping ends, to it. False: where the two meet there would be a seam, and it cannot be
+ * remembered. */
+bool hakmem_mapping_append(hakmem_mapping_t *mapping, const hakmem_mapping_t *behind);
 
 /* Moves the pieces, all of whole units, one behind another to `start`, over a fresh mapping of `bytes`: what they have
  * together or more, and MAPPING_JOINED_MAX at most. False: the system refused, and nothing of all this is left. */

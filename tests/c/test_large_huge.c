@@ -7,6 +7,7 @@
 #include "huge.h"
 #include "idle.h"
 #include "large.h"
+#include "mapping.h"
 #include "os.h"
 #include "tiny.h"
 
@@ -176,13 +177,37 @@ static bool all_resident(const char *p, size_t bytes) {
     return hakmem_os_resident_bytes(p, bytes) == bytes;
 }
 
-/* A block of 17 MiB out of three of 6 MiB that were filled and freed. */
+/* A page before and a page behind a block, so that no other mapping lies right beside it. */
+typedef struct {
+    void *before, *behind;
+} walls_t;
+
+static void *wall_at(char *p) {
+    return mmap(p, hakmem_os_page_size(), PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
+}
+
+static walls_t put_walls(char *p) {
+    return (walls_t){wall_at(p - hakmem_os_page_size()), wall_at(p + hakmem_usable_size(p))};
+}
+
+static void take_walls(walls_t walls) {
+    void *both[] = {walls.before, walls.behind};
+    for (int i = 0; i < 2; i++) {
+        if (both[i] != MAP_FAILED) { /* else something else was there */
+            CHECK_EQ(munmap(both[i], hakmem_os_page_size()), 0);
+        }
+    }
+}
+
+/* A block of 17 MiB out of three of 6 MiB that were filled and freed, apart from each other. */
 static char *joined(uint64_t seed) {
     forget_the_past();
     char *parts[3];
+    walls_t walls[3];
     for (size_t i = 0; i < COUNT_OF(parts); i++) {
         parts[i] = hakmem_malloc(6 * MIB);
         memset(parts[i], 1, 6 * MIB);
+        walls[i] = put_walls(parts[i]);
     }
     for (size_t i = 0; i < COUNT_OF(parts); i++) {
         hakmem_free(parts[i]);
@@ -191,6 +216,9 @@ static char *joined(uint64_t seed) {
     char *p = hakmem_malloc(17 * MIB);
     CHECK_EQ(hakmem_usable_size(p), 18 * MIB); /* whole units */
     CHECK_EQ(hakmem_idle_bytes(), 0);
+    for (size_t i = 0; i < COUNT_OF(parts); i++) {
+        take_walls(walls[i]);
+    }
     CHECK(all_resident(p, 18 * MIB));
     CHECK_EQ(stats().live_bytes, 18 * MIB);
     fill(p, 17 * MIB, seed);
@@ -236,6 +264,69 @@ static void test_joined(void) {
     CHECK_EQ(stats().live_bytes, 0);
 }
 
+/* A block that was cut comes together again in whatever order its parts are freed, where it was, and the system still has it as one:
+ * it grows by moving, without a copy. */
+static void test_cut_and_together(void) {
+    static const int orders[][3] = {{0, 1, 2}, {0, 2, 1}, {1, 0, 2}, {1, 2, 0}, {2, 0, 1}, {2, 1, 0}};
+    for (size_t order = 0; order < COUNT_OF(orders); order++) {
+        forget_the_past();
+        char *p = hakmem_malloc(24 * MIB);
+        memset(p, 1, 24 * MIB);
+        walls_t walls = put_walls(p);
+        hakmem_free(p);
+        char *parts[3];
+        for (size_t i = 0; i < COUNT_OF(parts); i++) {
+            parts[i] = hakmem_malloc(8 * MIB);
+            CHECK_PTR(parts[i], p + i * 8 * MIB);
+        }
+        CHECK_EQ(hakmem_idle_bytes(), 0);
+        for (int i = 0; i < 3; i++) {
+            hakmem_free(parts[orders[order][i]]);
+        }
+        CHECK_EQ(hakmem_idle_bytes(), 24 * MIB);
+        CHECK_PTR(hakmem_malloc(24 * MIB), p);
+        CHECK(all_resident(p, 24 * MIB));
+        fill(p, 24 * MIB, order);
+        memset(p + 8 * MIB, 0, 8 * MIB); /* a copy would leave these pages out */
+        char *moved = hakmem_realloc(p, 48 * MIB);
+        CHECK(moved != NULL && moved != p); /* walled in */
+        CHECK(all_resident(moved, 24 * MIB));
+        CHECK(holds(moved, 24 * MIB, 8 * MIB, order) && is_zero(moved + 8 * MIB, 8 * MIB));
+        hakmem_free(moved);
+        take_walls(walls);
+    }
+}
+
+/* What lies side by side without having been cut from each other is one block, but not to the system. */
+static void test_side_by_side(void) {
+    forget_the_past();
+    char *place = hakmem_malloc(24 * MIB);
+    walls_t walls = put_walls(place);
+    hakmem_free(place);
+    char *parts[3];
+    for (size_t i = 0; i < COUNT_OF(parts); i++) {
+        parts[i] = hakmem_malloc(8 * MIB);
+        CHECK_PTR(parts[i], place + i * 8 * MIB);
+        memset(parts[i], 1, 8 * MIB);
+    }
+    /* The middle one moves away, and what the system has there then is another mapping. */
+    char *moved = hakmem_realloc(parts[1], 9 * MIB);
+    CHECK(moved != parts[1]);
+    CHECK_PTR(mmap(parts[1], 8 * MIB, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0), parts[1]);
+    hakmem_free(parts[0]);
+    hakmem_free(parts[2]);
+    hakmem_free(moved);
+    char *again = hakmem_malloc(24 * MIB);
+    CHECK(again != place);
+    fill(again, 24 * MIB, 1);
+    CHECK(holds(again, 24 * MIB, 24 * MIB, 1));
+    again = hakmem_realloc(again, 30 * MIB);
+    CHECK(holds(again, 24 * MIB, 24 * MIB, 1));
+    hakmem_free(again);
+    CHECK_EQ(munmap(parts[1], 8 * MIB), 0);
+    take_walls(walls);
+}
+
 /* Once a block was seen to be filled, those after it are of huge pages from end to end. */
 static void test_filled(void) {
     forget_the_past();
@@ -249,6 +340,52 @@ static void test_filled(void) {
 }
 
 #endif
+
+static bool same(const hakmem_mapping_t *a, const hakmem_mapping_t *b) {
+    return a->start == b->start && a->bytes == b->bytes && a->seams == b->seams && a->cut_before == b->cut_before &&
+           a->cut_behind == b->cut_behind;
+}
+
+/* The books alone: what is cut at random and put together again in a random order is what it was, seams and all. */
+static void test_cut_and_append(void) {
+    enum { UNITS = 64 };
+    uint64_t random = 11;
+    for (int round = 0; round < 2000; round++) {
+        uint64_t seams = next_random(&random) & next_random(&random) & ~UINT64_C(1);
+        const hakmem_mapping_t whole = {(void *)(UINT64_C(1) << 40), UNITS * MAPPING_UNIT, seams, false, false};
+        hakmem_mapping_t pieces[UNITS];
+        uint32_t n = 0;
+        hakmem_mapping_t rest = whole;
+        while (rest.bytes > MAPPING_UNIT && n < 9) {
+            size_t units = 1 + next_random(&random) % (rest.bytes / MAPPING_UNIT - 1);
+            pieces[n++] = hakmem_mapping_cut(&rest, units * MAPPING_UNIT);
+        }
+        pieces[n++] = rest;
+        while (n > 1) {
+            uint32_t i = (uint32_t)(next_random(&random) % (n - 1));
+            CHECK(hakmem_mapping_append(&pieces[i], &pieces[i + 1]));
+            n--;
+            memmove(&pieces[i + 1], &pieces[i + 2], (n - i - 1) * sizeof pieces[0]);
+        }
+        CHECK(same(&pieces[0], &whole));
+    }
+    /* Of other mappings: a seam, if it can be remembered. */
+    char *start = (char *)(UINT64_C(1) << 40);
+    hakmem_mapping_t a = mapping_of(start, 3 * MAPPING_UNIT),
+                     b = mapping_of(start + 3 * MAPPING_UNIT, MAPPING_UNIT + 4096);
+    CHECK(hakmem_mapping_append(&a, &b));
+    CHECK_EQ(a.seams, 1 << 3);
+    CHECK_EQ(a.bytes, 4 * MAPPING_UNIT + 4096);
+    hakmem_mapping_t c = mapping_of(start + a.bytes, MAPPING_UNIT);
+    CHECK(!hakmem_mapping_append(&a, &c)); /* not at a unit */
+    hakmem_mapping_t large = mapping_of(start, MAPPING_JOINED_MAX), one = mapping_of(start + large.bytes, MAPPING_UNIT);
+    CHECK(!hakmem_mapping_append(&large, &one)); /* no bit for it */
+    /* Without a seam, however large. */
+    large = mapping_of(start, 3 * MAPPING_JOINED_MAX);
+    hakmem_mapping_t front = hakmem_mapping_cut(&large, 2 * MAPPING_JOINED_MAX);
+    CHECK(hakmem_mapping_append(&front, &large));
+    CHECK(front.bytes == 3 * MAPPING_JOINED_MAX && front.seams == 0);
+}
 
 /* With what waits, no more is there than was in use at once; and a process that falls silent keeps little. */
 static void test_what_waits(void) {
@@ -271,7 +408,7 @@ static void test_what_waits(void) {
     for (int i = 0; i < MANY; i++) {
         hakmem_free(blocks[i]);
         CHECK(stats().live_bytes + hakmem_idle_bytes() <= MANY * 8 * MIB);
-        CHECK(hakmem_idle_bytes() <= 64 * MIB + stats().live_bytes / 2);
+        CHECK(hakmem_idle_bytes() <= 64 * MIB + stats().live_bytes);
     }
     CHECK(hakmem_idle_bytes() != 0);
     usleep(150000);
@@ -290,8 +427,11 @@ int main(void) {
     test_many_huge();
 #ifdef __linux__
     test_joined();
+    test_cut_and_together();
+    test_side_by_side();
     test_filled();
 #endif
+    test_cut_and_append();
     test_what_waits();
     hakmem_free(NULL);
     CHECK_EQ(stats().live_blocks, 0);
