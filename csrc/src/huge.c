@@ -47,6 +47,14 @@ static uint32_t huge_page_turn;
 static node_t *newest; /* the last block that could tell, while it is in the table: by the next one it may be filled */
 #define HUGE_PAGES_FROM (4 * MIB)
 
+/* The last run of that size or more that was fresh, by which the first mapping is judged: a table that doubles is one before it
+ * is the other. Relaxed, both: hints, and whether an address is resident may be asked of any. Once a mapping has told, runs are
+ * asked no more. */
+#define RUN_TELLS_FROM (1 * MIB)
+static _Atomic uintptr_t fresh_run;
+static _Atomic size_t fresh_run_bytes;
+static bool mapping_told; /* under the lock */
+
 static node_t **bucket_of(const void *p) {
     uint64_t mixed = ((uint64_t)(uintptr_t)p >> 12) * UINT64_C(0x9e3779b97f4a7c15); /* Fibonacci hashing */
     return &buckets[mixed >> 54];
@@ -154,10 +162,9 @@ static size_t mapping_bytes(size_t size) {
 }
 
 /* Whether all pages of a sample are resident. */
-static bool is_dense(const hakmem_mapping_t *mapping, size_t asked) {
-    size_t bytes = min_size(asked, mapping->bytes); /* it may have shrunk */
+static bool is_dense(const char *start, size_t bytes) {
     for (size_t i = 0; i < PROBED_PAGES; i++) {
-        const char *probe = (char *)mapping->start + align_down(bytes / PROBED_PAGES * i, hakmem_os_page_size());
+        const char *probe = start + align_down(bytes / PROBED_PAGES * i, hakmem_os_page_size());
         if (hakmem_os_resident_bytes(probe, hakmem_os_page_size()) == 0) {
             return false;
         }
@@ -165,10 +172,27 @@ static bool is_dense(const hakmem_mapping_t *mapping, size_t asked) {
     return true;
 }
 
+static bool is_dense_mapping(const hakmem_mapping_t *mapping, size_t asked) {
+    return is_dense(mapping->start, min_size(asked, mapping->bytes)); /* it may have shrunk */
+}
+
+void hakmem_huge_note_fresh_run(const void *run, size_t bytes) {
+    if (bytes >= RUN_TELLS_FROM) {
+        atomic_store_explicit(&fresh_run, (uintptr_t)run, memory_order_relaxed);
+        atomic_store_explicit(&fresh_run_bytes, bytes, memory_order_relaxed);
+    }
+}
+
 /* Whether blocks of about that size are filled: much larger ones may well be of another kind. Under the lock. */
 static bool is_filled(size_t bytes) {
-    if (bytes / 4 > dense_bytes && newest != NULL && is_dense(&newest->mapping, newest->probe)) {
+    if (bytes / 4 > dense_bytes && newest != NULL && is_dense_mapping(&newest->mapping, newest->probe)) {
         dense_bytes = newest->mapping.bytes;
+        mapping_told = true;
+    }
+    if (bytes / 4 > dense_bytes && !mapping_told) {
+        size_t run_bytes = atomic_load_explicit(&fresh_run_bytes, memory_order_relaxed);
+        const char *run = (const char *)atomic_load_explicit(&fresh_run, memory_order_relaxed);
+        dense_bytes = bytes / 4 <= run_bytes && is_dense(run, run_bytes) ? run_bytes : dense_bytes;
     }
     return bytes / 4 <= dense_bytes;
 }
@@ -288,9 +312,10 @@ void hakmem_huge_free(void *p) {
     count(-1, -(int64_t)mapping.bytes);
     if (probe != 0) { /* nobody else knows the mapping now */
         hakmem_unlock(HAKMEM_LOCK_HUGE);
-        bool touched = is_dense(&mapping, probe);
+        bool touched = is_dense_mapping(&mapping, probe);
         hakmem_lock(HAKMEM_LOCK_HUGE);
         dense_bytes = touched ? mapping.bytes : 0;
+        mapping_told = true;
     }
     checker_freed(p, mapping.bytes);
     hakmem_mapping_t rest = hakmem_idle_keep(mapping, hakmem_huge_bytes());

@@ -21,6 +21,10 @@ void *hakmem_huge_resize(void *p, size_t size, bool may_move);
  * as zero afterwards. Null: nothing has changed. */
 void *hakmem_huge_adopt(void *range, size_t bytes);
 
+/* A large block of a chunk was handed out, whose memory nobody had touched: whether its user fills it tells about the first mappings,
+ * until one of them does. */
+void hakmem_huge_note_fresh_run(const void *run, size_t bytes);
+
 uint64_t hakmem_huge_blocks(void);
 size_t hakmem_huge_bytes(void);
 

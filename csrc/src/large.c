@@ -34,6 +34,9 @@ void *hakmem_large_malloc(size_t size, size_t align, bool *zero) {
     owner_store(info, OWNER_LARGE);
     stat_live((int64_t)run.length << SLOT_SHIFT);
     *zero = run.zero;
+    if (run.zero) {
+        hakmem_huge_note_fresh_run(run_start(&run), (size_t)run.length << SLOT_SHIFT);
+    }
     memcheck_given(run_start(&run), (size_t)run.length << SLOT_SHIFT);
     return run_start(&run);
 }

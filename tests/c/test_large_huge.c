@@ -327,6 +327,31 @@ static void test_side_by_side(void) {
     take_walls(walls);
 }
 
+/* The first mapping is judged by the large block before it, if that was fresh: before any mapping was freed. */
+static void test_first_mapping(void) {
+    char *filled = hakmem_malloc(2 * MIB);
+    memset(filled, 1, 2 * MIB);
+    char *p = hakmem_malloc(5 * MIB + 1);
+    CHECK_EQ(hakmem_usable_size(p), 6 * MIB);
+    char *sparse = hakmem_malloc(3 * MIB + MIB / 2);
+    memset(sparse, 1, MIB);
+    char *larger = hakmem_malloc(12 * MIB + 1); /* too large to be judged by the first */
+    CHECK_EQ(hakmem_usable_size(larger), 12 * MIB + hakmem_os_page_size());
+    hakmem_free(larger);
+    hakmem_free(sparse);
+    hakmem_free(p);
+    /* That mapping has told, so that nobody asks this one. */
+    hakmem_purge();
+    sparse = hakmem_malloc(2 * MIB);
+    memset(sparse, 1, 2 * MIB);
+    p = hakmem_malloc(5 * MIB + 1);
+    CHECK_EQ(hakmem_usable_size(p), 5 * MIB + hakmem_os_page_size());
+    hakmem_free(p);
+    hakmem_free(sparse);
+    hakmem_free(filled);
+    hakmem_purge();
+}
+
 /* Once a block was seen to be filled, those after it are of huge pages from end to end. */
 static void test_filled(void) {
     forget_the_past();
@@ -420,6 +445,9 @@ int main(void) {
     errno = 7;
     hakmem_free(NULL);
     CHECK_EQ(errno, 7);
+#ifdef __linux__
+    test_first_mapping();
+#endif
     test_sizes();
     hakmem_purge();
     test_run_in_place();
