@@ -108,36 +108,6 @@ const _: () = {
 };
 #[repr(C)]
 #[derive(Debug, Copy, Clone)]
-pub struct hakmem_cache_t {
-    pub bins: [hakmem_cache_bin_t; 64usize],
-    pub countdown: u32,
-}
-#[allow(clippy::unnecessary_operation, clippy::identity_op)]
-const _: () = {
-    ["Size of hakmem_cache_t"][::core::mem::size_of::<hakmem_cache_t>() - 1032usize];
-    ["Alignment of hakmem_cache_t"][::core::mem::align_of::<hakmem_cache_t>() - 8usize];
-    [
-        "Offset of field: hakmem_cache_t::bins",
-    ][::core::mem::offset_of!(hakmem_cache_t, bins) - 0usize];
-    [
-        "Offset of field: hakmem_cache_t::countdown",
-    ][::core::mem::offset_of!(hakmem_cache_t, countdown) - 1024usize];
-};
-unsafe extern "C" {
-    pub static hakmem_closed_cache: hakmem_cache_t;
-}
-unsafe extern "C" {
-    pub fn hakmem_thread_cache(
-        on_exit: ::core::option::Option<unsafe extern "C" fn()>,
-    ) -> *mut hakmem_cache_t;
-}
-unsafe extern "C" {
-    pub fn hakmem_cache_tick(
-        block: *mut ::core::ffi::c_void,
-    ) -> *mut ::core::ffi::c_void;
-}
-#[repr(C)]
-#[derive(Debug, Copy, Clone)]
 pub struct hakmem_range_t {
     pub base: usize,
     pub bytes: usize,
@@ -153,8 +123,39 @@ const _: () = {
         "Offset of field: hakmem_range_t::bytes",
     ][::core::mem::offset_of!(hakmem_range_t, bytes) - 8usize];
 };
+#[repr(C)]
+#[derive(Debug, Copy, Clone)]
+pub struct hakmem_cache_t {
+    pub bins: [hakmem_cache_bin_t; 64usize],
+    pub countdown: u32,
+    pub range: hakmem_range_t,
+}
+#[allow(clippy::unnecessary_operation, clippy::identity_op)]
+const _: () = {
+    ["Size of hakmem_cache_t"][::core::mem::size_of::<hakmem_cache_t>() - 1048usize];
+    ["Alignment of hakmem_cache_t"][::core::mem::align_of::<hakmem_cache_t>() - 8usize];
+    [
+        "Offset of field: hakmem_cache_t::bins",
+    ][::core::mem::offset_of!(hakmem_cache_t, bins) - 0usize];
+    [
+        "Offset of field: hakmem_cache_t::countdown",
+    ][::core::mem::offset_of!(hakmem_cache_t, countdown) - 1024usize];
+    [
+        "Offset of field: hakmem_cache_t::range",
+    ][::core::mem::offset_of!(hakmem_cache_t, range) - 1032usize];
+};
 unsafe extern "C" {
-    pub static mut hakmem_block_range: hakmem_range_t;
+    pub static hakmem_closed_cache: hakmem_cache_t;
+}
+unsafe extern "C" {
+    pub fn hakmem_thread_cache(
+        on_exit: ::core::option::Option<unsafe extern "C" fn()>,
+    ) -> *mut hakmem_cache_t;
+}
+unsafe extern "C" {
+    pub fn hakmem_cache_tick(
+        block: *mut ::core::ffi::c_void,
+    ) -> *mut ::core::ffi::c_void;
 }
 unsafe extern "C" {
     pub fn hakmem_purge();

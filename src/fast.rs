@@ -5,7 +5,7 @@
 //! compiler may keep the cell's address over such a move.
 
 use core::ptr;
-use core::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicPtr, Ordering};
 
 use crate::layout::Bin;
 use crate::{ffi, thread_cache};
@@ -70,25 +70,20 @@ pub(crate) fn pop(bin: Bin) -> Option<*mut u8> {
 /// Keeps a block of this class for the next allocation. False: C must take it.
 #[inline(always)]
 pub(crate) fn push(ptr: *mut u8, bin: Bin) -> bool {
-    // SAFETY: statics of the core; C and Rust access them as atomics. Relaxed: a block that C gave out came with a
-    // happens-before from the range that holds it.
-    let (base, bytes) = unsafe {
-        let range = &raw mut ffi::hakmem_block_range;
-        (
-            AtomicUsize::from_ptr(&raw mut (*range).base).load(Ordering::Relaxed),
-            AtomicUsize::from_ptr(&raw mut (*range).bytes).load(Ordering::Relaxed),
-        )
-    };
-    // SAFETY: it is the thread's cache; `limit` is this thread's alone.
-    let (top_cell, limit) = unsafe {
-        let bin = bin_of(thread_cache::get(), bin);
-        (top_of(bin), (*bin).limit)
-    };
+    let cache = thread_cache::get();
+    // SAFETY: it is the thread's cache.
+    let bin = unsafe { bin_of(cache, bin) };
+    // SAFETY: as above.
+    let top_cell = unsafe { top_of(bin) };
     let top = top_cell.load(Ordering::Relaxed);
-    // A pointer from elsewhere, the block that was freed just before, or no room: C finds out which.
-    // SAFETY: `top` points into the bin's array, or to the closed bins' null.
-    if ptr.addr().wrapping_sub(base) >= bytes || unsafe { *top } == ptr.cast() || top == limit {
-        return false;
+    // No room, a pointer from elsewhere, or the block that was freed just before: C finds out which.
+    // SAFETY: `limit` and `range` are this thread's alone, and the closed cache's are never written; `top` points into the bin's
+    // array, or to the closed bins' null.
+    unsafe {
+        let range = &raw const (*cache).range;
+        if top == (*bin).limit || ptr.addr().wrapping_sub((*range).base) >= (*range).bytes || *top == ptr.cast() {
+            return false;
+        }
     }
     // SAFETY: `top` is below `limit`, so that the next entry is in the array.
     unsafe {

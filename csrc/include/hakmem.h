@@ -113,9 +113,16 @@ typedef struct {
     void **limit;
 } hakmem_cache_bin_t;
 typedef struct {
+    uintptr_t base;
+    size_t bytes;
+} hakmem_range_t;
+typedef struct {
     hakmem_cache_bin_t bins[HAKMEM_CACHE_CLASSES];
     /* Counts the blocks popped; who makes it 0 calls hakmem_cache_tick. So a program that never misses notices time as well. */
     uint32_t countdown;
+    /* Where blocks lie that may be pushed: range.bytes from range.base on. Only as much as this thread's frees have come upon:
+     * hakmem_free_tiny takes those that lie elsewhere, and extends it. */
+    hakmem_range_t range;
 } hakmem_cache_t;
 
 /* What stands in before a thread has a heap. Never written. */
@@ -128,14 +135,6 @@ hakmem_cache_t *hakmem_thread_cache(void (*on_exit)(void));
 /* Notices time passing for the calling thread: gives back what became empty a while ago, and sets the countdown anew. Returns
  * `block`, so that a function that hands one out can end with this call. */
 void *hakmem_cache_tick(void *block);
-
-/* The range in which nearly all blocks lie: hakmem_block_range.bytes from .base on; grows. A block may be elsewhere, then it goes
- * through hakmem_free. Read with relaxed atomic loads. */
-typedef struct {
-    uintptr_t base;
-    size_t bytes;
-} hakmem_range_t;
-extern HAKMEM_HIDDEN hakmem_range_t hakmem_block_range;
 
 /* Memory given back ------------------------------------------------------------------------------------------------ */
 

@@ -87,6 +87,14 @@ void hakmem_free(void *p) {
     }
 }
 
+/* A block lies where the thread's cache took none yet, perhaps; see hakmem_cache_t. */
+HAKMEM_INLINE void learn_range(hakmem_tiny_heap_t *heap) {
+    hakmem_range_t range = arena_first_range();
+    if (hakmem_unlikely(heap->cache.range.bytes != range.bytes) && heap_is_real(heap)) {
+        heap->cache.range = range;
+    }
+}
+
 void hakmem_free_tiny(void *p, uint32_t size_class) {
     if (hakmem_unlikely(!arena_contains_fast(p))) {
         free_elsewhere(p);
@@ -100,6 +108,7 @@ void hakmem_free_tiny(void *p, uint32_t size_class) {
         if (cache_bin_is_closed(&heap->cache, &heap->books, size_class)) {
             tiny_free_one_slot(p);
         } else {
+            learn_range(heap);
             free_cached(p, size_class);
         }
     } else {

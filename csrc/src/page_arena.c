@@ -18,14 +18,10 @@ enum { COMMIT_FIRST_SLOTS = 16, HUGE_PAGE_SLOTS = HUGE_PAGE / SLOT_BYTES };
 enum { HUGE_AFTER_SLOTS = 96 };
 
 /* Until there is a region, `base` is where no pointer lies, null included: a thread may see `bytes` before it. */
-hakmem_range_t hakmem_block_range = {(uintptr_t)1 << 63, 0};
+hakmem_region_t hakmem_first_region = {(uintptr_t)1 << 63, 0};
 
-/* The regions after the first. */
-typedef struct {
-    _Atomic uintptr_t base;
-    _Atomic size_t bytes;
-} region_t;
-static region_t regions[MAX_REGIONS];
+/* All regions; those after the first are searched. */
+static hakmem_region_t regions[MAX_REGIONS];
 
 /* Release on append, acquire on read: who sees the count sees the entries, and the heads of the chunks. */
 static _Atomic uint32_t region_count;
@@ -132,8 +128,8 @@ static hakmem_chunk_t *idle_chunk(uint32_t least) {
 static void grow_region(uint32_t index) {
     uintptr_t base = atomic_load_explicit(&regions[index].base, memory_order_relaxed);
     if (index == 0) {
-        atomic_store_explicit((_Atomic uintptr_t *)&hakmem_block_range.base, base, memory_order_relaxed);
-        atomic_store_explicit((_Atomic size_t *)&hakmem_block_range.bytes, region_next - base, memory_order_relaxed);
+        atomic_store_explicit(&hakmem_first_region.base, base, memory_order_relaxed);
+        atomic_store_explicit(&hakmem_first_region.bytes, region_next - base, memory_order_relaxed);
     }
     atomic_store_explicit(&regions[index].bytes, region_next - base, memory_order_relaxed);
 }

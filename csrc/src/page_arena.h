@@ -75,15 +75,25 @@ _Static_assert(sizeof(hakmem_slot_info_t) == 16, "four slots' info a cache line;
 
 bool hakmem_arena_contains_slow(const void *p); /* the regions after the first */
 
-/* Whether `p` lies in the first region, as far as it holds chunks: beyond, there is no head that could be looked at. In it
- * nearly every pointer lies, so that one compare decides. Null does not. hakmem_block_range (hakmem.h) is plain for the
- * sake of other languages, and atomic all the same. */
-HAKMEM_INLINE bool arena_contains_fast(const void *p) {
+typedef struct {
+    _Atomic uintptr_t base;
+    _Atomic size_t bytes;
+} hakmem_region_t;
+
+/* The first region, as far as it holds chunks: beyond, there is no head that could be looked at. It only grows. */
+extern HAKMEM_HIDDEN hakmem_region_t hakmem_first_region;
+
+HAKMEM_INLINE hakmem_range_t arena_first_range(void) {
     /* Relaxed: a pointer that hakmem gave out came with a happens-before from the reservation; for any other, either
      * answer of a race with the first reservation is right. */
-    uintptr_t base = atomic_load_explicit((const _Atomic uintptr_t *)&hakmem_block_range.base, memory_order_relaxed);
-    size_t bytes = atomic_load_explicit((const _Atomic size_t *)&hakmem_block_range.bytes, memory_order_relaxed);
-    return (uintptr_t)p - base < bytes;
+    return (hakmem_range_t){atomic_load_explicit(&hakmem_first_region.base, memory_order_relaxed),
+                            atomic_load_explicit(&hakmem_first_region.bytes, memory_order_relaxed)};
+}
+
+/* Whether `p` lies in it. Nearly every pointer does, so that one compare decides. Null does not. */
+HAKMEM_INLINE bool arena_contains_fast(const void *p) {
+    hakmem_range_t range = arena_first_range();
+    return (uintptr_t)p - range.base < range.bytes;
 }
 
 HAKMEM_INLINE hakmem_chunk_t *arena_chunk_of(const void *p) {

@@ -320,6 +320,38 @@ static void test_bounds(void) {
     hakmem_purge();
 }
 
+/* Frees a block through the interface of callers that inline the cache, where they call. */
+static void free_from_elsewhere(void) {
+    void *p = hakmem_alloc_page_block(SIZE);
+    CHECK(!cache_bin_is_closed(&hakmem_thread_heap->cache, &hakmem_thread_heap->books, CLASS));
+    hakmem_free_tiny(p, CLASS);
+    hakmem_range_t range = hakmem_thread_heap->cache.range;
+    CHECK((uintptr_t)p - range.base < range.bytes);
+}
+
+/* What callers may push without a call: nothing before a thread's first free, and in a new chunk nothing before the first free
+ * after it was made. */
+static void test_range(void) {
+    CHECK_EQ(hakmem_closed_cache.range.bytes, 0);
+    allocate(CACHE_REOPEN);
+    release(CACHE_REOPEN);
+    hakmem_thread_heap->cache.range = (hakmem_range_t){0, 0};
+    free_from_elsewhere();
+    size_t before = hakmem_thread_heap->cache.range.bytes;
+    static void *large[CHUNK_BYTES / HAKMEM_LARGE_MAX + 1];
+    for (size_t i = 0; i < COUNT_OF(large); i++) {
+        CHECK((large[i] = hakmem_malloc(HAKMEM_LARGE_MAX)) != NULL);
+    }
+    CHECK(arena_first_range().bytes > before);
+    CHECK_EQ(hakmem_thread_heap->cache.range.bytes, before);
+    free_from_elsewhere();
+    CHECK_EQ(hakmem_thread_heap->cache.range.bytes, arena_first_range().bytes);
+    for (size_t i = 0; i < COUNT_OF(large); i++) {
+        hakmem_free(large[i]);
+    }
+    hakmem_purge();
+}
+
 int main(void) {
     if (!BLOCK_CACHE) {
         puts("not here: HAKMEM_USE_BLOCK_CACHE=0");
@@ -332,5 +364,6 @@ int main(void) {
     test_remote();
     test_gathering();
     test_bounds();
+    test_range();
     return 0;
 }
