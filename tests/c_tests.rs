@@ -310,6 +310,7 @@ fn test_misuse() {
         ("remote-twice", "hakmem: corrupted heap: "),
         ("remote-twice-few", "hakmem: double free of "),
         ("written-after-free", "hakmem: corrupted heap: "),
+        ("written-after-free-medium", "hakmem: corrupted heap: "),
     ] {
         let run = run(&program, &[mode], &[]);
         let pointer = run.stdout.lines().next().unwrap_or_default(); // a tool may add lines

@@ -48,8 +48,8 @@ static node_t *newest; /* the last block that could tell, while it is in the tab
 #define HUGE_PAGES_FROM (4 * MIB)
 
 /* The last run of that size or more that was fresh, by which the first mapping is judged: a table that doubles is one before it
- * is the other. Relaxed, both: hints, and whether an address is resident may be asked of any. Once a mapping has told, runs are
- * asked no more. */
+ * is the other. Relaxed, both: hints, and whether an address is resident may be asked of any. Once there is a mapping that can
+ * tell, runs are asked no more. */
 #define RUN_TELLS_FROM (1 * MIB)
 static _Atomic uintptr_t fresh_run;
 static _Atomic size_t fresh_run_bytes;
@@ -183,13 +183,14 @@ void hakmem_huge_note_fresh_run(const void *run, size_t bytes) {
     }
 }
 
-/* Whether blocks of about that size are filled: much larger ones may well be of another kind. Under the lock. */
-static bool is_filled(size_t bytes) {
+/* Whether blocks of about that size are filled: much larger ones may well be of another kind, and one that must be zero may be a
+ * table of which little is ever used, whatever was done with a run. Under the lock. */
+static bool is_filled(size_t bytes, bool zero) {
     if (bytes / 4 > dense_bytes && newest != NULL && is_dense_mapping(&newest->mapping, newest->probe)) {
         dense_bytes = newest->mapping.bytes;
         mapping_told = true;
     }
-    if (bytes / 4 > dense_bytes && !mapping_told) {
+    if (bytes / 4 > dense_bytes && newest == NULL && !mapping_told && !zero) {
         size_t run_bytes = atomic_load_explicit(&fresh_run_bytes, memory_order_relaxed);
         const char *run = (const char *)atomic_load_explicit(&fresh_run, memory_order_relaxed);
         dense_bytes = bytes / 4 <= run_bytes && is_dense(run, run_bytes) ? run_bytes : dense_bytes;
@@ -264,7 +265,7 @@ void *hakmem_huge_malloc(size_t size, size_t align, bool *zero) {
     }
     hakmem_lock(HAKMEM_LOCK_HUGE);
     node_t *node = take_node();
-    bool filled = bytes >= HUGE_PAGES_FROM && is_filled(bytes);
+    bool filled = bytes >= HUGE_PAGES_FROM && is_filled(bytes, *zero);
     hakmem_unlock(HAKMEM_LOCK_HUGE);
     if (node == NULL) {
         return NULL;

@@ -22,7 +22,7 @@ void *hakmem_huge_resize(void *p, size_t size, bool may_move);
 void *hakmem_huge_adopt(void *range, size_t bytes);
 
 /* A large block of a chunk was handed out, whose memory nobody had touched: whether its user fills it tells about the first mappings,
- * until one of them does. */
+ * until one of them can. */
 void hakmem_huge_note_fresh_run(const void *run, size_t bytes);
 
 uint64_t hakmem_huge_blocks(void);

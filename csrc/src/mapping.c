@@ -114,6 +114,7 @@ bool hakmem_mapping_resize(hakmem_mapping_t *mapping, size_t bytes, bool may_mov
     if (moved == NULL) {
         return mapping->seams != 0 && may_move && copy(mapping, bytes);
     }
-    *mapping = (hakmem_mapping_t){moved - before, bytes, mapping->seams, moved == start && mapping->cut_before, false};
+    *mapping = (hakmem_mapping_t){moved - before, bytes, mapping->seams, moved - before == start && mapping->cut_before,
+                                  false};
     return true;
 }

@@ -27,7 +27,8 @@ void hakmem_page_init(hakmem_tiny_page_t *page, uint32_t size_class, char *start
     atomic_store_explicit(&page->block_size, (uint32_t)size, memory_order_relaxed);
     page->capacity = 0;
     page->reserved = (uint16_t)(bytes / size);
-    page->others_most = (uint16_t)block_others_most(size);
+    /* Not more than there are: what a program wrote to a freed block is seldom so little. */
+    page->others_most = (uint16_t)min_size(block_others_most(size), page->reserved - 1u);
     page->expires_epoch = 0;
     page->next = page->previous = NULL;
     page->inverse = inverse_of((uint32_t)size);

@@ -132,22 +132,23 @@ static void remote_twice_few(void) {
 }
 
 /* A freed block that carries others is written to: seen when one of them would be handed out. */
-static void written_after_free(void) {
+static void written_after_free(size_t size) {
     if (!BATCHES) {
         puts("not here");
         exit(0);
     }
-    char *p = block(512), *other = block(512);
+    char *p = block(size), *other = block(size);
     hakmem_tiny_page_t *page = hakmem_tiny_ptr_to_page(p);
     hakmem_tiny_free(p);
     hakmem_tiny_free(other);
-    memset(p, 0xee, 512);
+    memset(p, 'l', size);
     while (page_has_free(page)) {
         page_pop(page);
     }
     hakmem_tiny_collect_frees(page);
     calls_before = hakmem_os_calls();
     page_pop(page);
+    page_pop(page); /* of a medium page: it carries none, and is the second */
 }
 
 int main(int count, char **arguments) {
@@ -206,7 +207,9 @@ int main(int count, char **arguments) {
     } else if (strcmp(mode, "remote-twice-few") == 0) {
         remote_twice_few();
     } else if (strcmp(mode, "written-after-free") == 0) {
-        written_after_free();
+        written_after_free(512);
+    } else if (strcmp(mode, "written-after-free-medium") == 0) {
+        written_after_free(64 * KIB);
     } else {
         CHECK(false);
     }

@@ -8,7 +8,7 @@
 //! site: csrc/src/page_arena.c make_chunk store relaxed
 //! site: csrc/src/page_arena.c reserve_region store relaxed
 //! site: csrc/src/page_arena.c hakmem_arena_contains_slow load relaxed
-//! site: csrc/src/page_arena.h arena_contains_fast load relaxed
+//! site: csrc/src/page_arena.h arena_first_range load relaxed
 //! site: csrc/src/page_arena.h hakmem_tiny_ptr_to_page load relaxed
 //! site: csrc/src/page_arena.h owner_store_all load relaxed
 //! site: csrc/src/page.h page_block_size load relaxed
