@@ -116,6 +116,57 @@ const uint64_t hakmem_class_divisors[HAKMEM_CACHE_CLASSES] = {
     DIVISORS_8(512, 64), DIVISORS_8(1024, 128), DIVISORS_8(2048, 256), DIVISORS_8(4096, 512),
 };
 
+/* The part of a slot that has blocks: how far it goes, and what their offsets are multiples of. */
+typedef struct {
+    uintptr_t start;
+    size_t made;
+    uint64_t divisor;
+} hakmem_made_t;
+
+/* Whether a block lies in the slot. Aborts if it does, and is none. */
+HAKMEM_INLINE bool lies_in(hakmem_made_t made, void *block) {
+    size_t offset = (uintptr_t)block - made.start;
+    if (hakmem_likely(offset < made.made && offset_is_multiple(offset, made.divisor))) {
+        return true;
+    }
+    if (offset < SLOT_BYTES) {
+        hakmem_invalid_free(block);
+    }
+    return false;
+}
+
+/* The last of `blocks`, as many as lie in the slot, come back: how many they are. At least one does. */
+HAKMEM_INLINE size_t batch_slot(hakmem_batch_t *batch, hakmem_made_t made, void **blocks, size_t n) {
+    hakmem_batch_t adding = *batch; /* in registers */
+    size_t left = n;
+    do {
+        void *block = blocks[left - 1];
+        if (!lies_in(made, block)) {
+            break;
+        }
+        batch_add(&adding, block);
+    } while (--left != 0);
+    *batch = adding;
+    return n - left;
+}
+
+/* The same with a mask. */
+static HAKMEM_NOINLINE size_t mask_slot(uint64_t *mask, hakmem_made_t made, void **blocks, size_t n, uint32_t size_class) {
+    size_t left = n;
+    do {
+        void *block = blocks[left - 1];
+        if (!lies_in(made, block)) {
+            break;
+        }
+        uint64_t bit = UINT64_C(1) << block_index_of(block, size_class);
+        if ((*mask & bit) != 0) {
+            hakmem_double_free(block);
+        }
+        *mask |= bit;
+    } while (--left != 0);
+    return n - left;
+}
+
 /* Gives blocks of a class back. Neighbours in the array that are of one page, as they are after a run of frees, go together: one
  * subtraction from `used`, or one CAS. From the newest down: what carries the others is warmer than they are. */
 static hakmem_flushed_t flush_blocks(void **blocks, size_t n, uint32_t size_class) {
@@ -133,29 +184,15 @@ static hakmem_flushed_t flush_blocks(void **blocks, size_t n, uint32_t size_clas
         hakmem_tiny_page_t *page = arena_page_of(newest);
         bool local = is_local_or_unparked(page, owner_load(info));
         /* Only the owner can tell what was made; the others' blocks are looked at when it collects them. */
-        size_t made = (local ? page->capacity : SLOT_BYTES / size) * size;
+        hakmem_made_t made = {(uintptr_t)newest & ~(uintptr_t)(SLOT_BYTES - 1),
+                              (local ? page->capacity : SLOT_BYTES / size) * size, hakmem_class_divisors[size_class]};
         bool own_list = local && DUAL_LISTS, has_mask = !own_list && size_class_has_mask(size_class);
         uint64_t mask = 0;
         hakmem_batch_t batch =
             own_list ? batch_on(page->local_free, page->others_most) : batch_on(NULL, block_others_most(size));
-        uint32_t length = 0;
-        do {
-            void *block = blocks[n - 1];
-            if (((uintptr_t)block & (SLOT_BYTES - 1)) >= made || !begins_block_of(block, size_class)) {
-                hakmem_invalid_free(block);
-            }
-            if (has_mask) {
-                uint64_t bit = UINT64_C(1) << block_index_of(block, size_class);
-                if ((mask & bit) != 0) {
-                    hakmem_double_free(block);
-                }
-                mask |= bit;
-            } else {
-                batch_add(&batch, block);
-            }
-            length++;
-            n--;
-        } while (n != 0 && (uintptr_t)blocks[n - 1] >> SLOT_SHIFT == (uintptr_t)newest >> SLOT_SHIFT);
+        uint32_t length = (uint32_t)(has_mask ? mask_slot(&mask, made, blocks, n, size_class)
+                                              : batch_slot(&batch, made, blocks, n));
+        n -= length;
         flushed.chains++;
         flushed.local += local ? length : 0;
         if (local && length > page_used(page)) {

@@ -20,12 +20,16 @@ void hakmem_free_not_local(void *p);
 /* ceil(2^64 / size) of the classes that have a bin. */
 extern const uint64_t hakmem_class_divisors[HAKMEM_CACHE_CLASSES];
 
-/* Whether `p` lies a multiple of the class's size from the start of its slot: only a multiple's product is below the divisor
- * (Lemire, Kaser, Kurz: "Faster remainder by direct computation", 2019). For the classes that have a bin: their pages are one
- * slot. */
+/* Whether an offset in a slot is a multiple of the size whose divisor it is: only a multiple's product is below the divisor
+ * (Lemire, Kaser, Kurz: "Faster remainder by direct computation", 2019). */
+HAKMEM_INLINE bool offset_is_multiple(size_t offset, uint64_t divisor) {
+    return offset * divisor < divisor;
+}
+
+/* Whether `p` lies a multiple of the class's size from the start of its slot. For the classes that have a bin: their pages are
+ * one slot. */
 HAKMEM_INLINE bool begins_block_of(const void *p, uint32_t size_class) {
-    uint64_t divisor = hakmem_class_divisors[size_class];
-    return ((uintptr_t)p & (SLOT_BYTES - 1)) * divisor < divisor;
+    return offset_is_multiple((uintptr_t)p & (SLOT_BYTES - 1), hakmem_class_divisors[size_class]);
 }
 
 /* Which block of its page `p` is, of such a class: the product's upper half. */
