@@ -151,7 +151,8 @@ HAKMEM_INLINE size_t batch_slot(hakmem_batch_t *batch, hakmem_made_t made, void 
 }
 
 /* The same with a mask. */
-static HAKMEM_NOINLINE size_t mask_slot(uint64_t *mask, hakmem_made_t made, void **blocks, size_t n, uint32_t size_class) {
+static HAKMEM_NOINLINE size_t mask_slot(uint64_t *mask, hakmem_made_t made, void **blocks, size_t n,
+                                        uint32_t size_class) {
     size_t left = n;
     do {
         void *block = blocks[left - 1];
@@ -190,8 +191,8 @@ static hakmem_flushed_t flush_blocks(void **blocks, size_t n, uint32_t size_clas
         uint64_t mask = 0;
         hakmem_batch_t batch =
             own_list ? batch_on(page->local_free, page->others_most) : batch_on(NULL, block_others_most(size));
-        uint32_t length = (uint32_t)(has_mask ? mask_slot(&mask, made, blocks, n, size_class)
-                                              : batch_slot(&batch, made, blocks, n));
+        uint32_t length =
+            (uint32_t)(has_mask ? mask_slot(&mask, made, blocks, n, size_class) : batch_slot(&batch, made, blocks, n));
         n -= length;
         flushed.chains++;
         flushed.local += local ? length : 0;
