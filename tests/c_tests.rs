@@ -297,7 +297,7 @@ fn test_misuse() {
         ("middle-of-huge", "hakmem: invalid free of "),
         ("remote-middle", "hakmem: invalid free of "),
         ("never-made-local", "hakmem: invalid free of "),
-        ("never-made-flushed", "hakmem: invalid free of "),
+        ("never-made-cached", "hakmem: invalid free of "),
         ("never-made-remote", "hakmem: invalid free of "),
         ("never-made-remote-few", "hakmem: invalid free of "),
         ("behind-last-block", "hakmem: invalid free of "),

@@ -119,14 +119,14 @@ const uint64_t hakmem_class_divisors[HAKMEM_CACHE_CLASSES] = {
 /* The part of a slot that has blocks: how far it goes, and what their offsets are multiples of. */
 typedef struct {
     uintptr_t start;
-    size_t made;
+    size_t bytes;
     uint64_t divisor;
 } hakmem_made_t;
 
 /* Whether a block lies in the slot. Aborts if it does, and is none. */
 HAKMEM_INLINE bool lies_in(hakmem_made_t made, void *block) {
     size_t offset = (uintptr_t)block - made.start;
-    if (hakmem_likely(offset < made.made && offset_is_multiple(offset, made.divisor))) {
+    if (hakmem_likely(offset < made.bytes && offset_is_multiple(offset, made.divisor))) {
         return true;
     }
     if (offset < SLOT_BYTES) {
@@ -151,8 +151,7 @@ HAKMEM_INLINE size_t batch_slot(hakmem_batch_t *batch, hakmem_made_t made, void 
 }
 
 /* The same with a mask. */
-static HAKMEM_NOINLINE size_t mask_slot(uint64_t *mask, hakmem_made_t made, void **blocks, size_t n,
-                                        uint32_t size_class) {
+static size_t mask_slot(uint64_t *mask, hakmem_made_t made, void **blocks, size_t n, uint32_t size_class) {
     size_t left = n;
     do {
         void *block = blocks[left - 1];
@@ -185,7 +184,7 @@ static hakmem_flushed_t flush_blocks(void **blocks, size_t n, uint32_t size_clas
         hakmem_tiny_page_t *page = arena_page_of(newest);
         bool local = is_local_or_unparked(page, owner_load(info));
         /* Only the owner can tell what was made; the others' blocks are looked at when it collects them. */
-        hakmem_made_t made = {(uintptr_t)newest & ~(uintptr_t)(SLOT_BYTES - 1),
+        hakmem_made_t made = {align_down((uintptr_t)newest, SLOT_BYTES),
                               (local ? page->capacity : SLOT_BYTES / size) * size, hakmem_class_divisors[size_class]};
         bool own_list = local && DUAL_LISTS, has_mask = !own_list && size_class_has_mask(size_class);
         uint64_t mask = 0;
