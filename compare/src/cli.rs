@@ -61,6 +61,15 @@ pub struct Suite {
     #[arg(long, value_name = "ROUNDS", value_parser = clap::value_parser!(u32).range(..=1000))]
     pub more_rounds: Option<u32>,
 
+    /// How many rounds at most of hakmem and the peers that may be the best of a row, after those, until its ratio to the best is sure
+    /// within --within.
+    #[arg(long, default_value_t = 20, value_name = "ROUNDS", value_parser = clap::value_parser!(u32).range(..=1000))]
+    pub contests: u32,
+
+    /// How sure: half of the interval in which that ratio lies with a certainty of 95 %.
+    #[arg(long, default_value_t = 3.0, value_name = "PERCENT", value_parser = positive)]
+    pub within: f64,
+
     /// Where the JSON, CSV, Markdown and HTML files go [default: compare-results in the target directory].
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,

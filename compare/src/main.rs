@@ -15,6 +15,7 @@ mod machine;
 mod measurement;
 mod optimised;
 mod order;
+mod paired;
 mod phases;
 mod places;
 mod processors;

@@ -30,6 +30,11 @@ pub struct Measurement {
     pub atomic_ops: Option<u64>,
     pub local_frees: Option<u64>,
     pub remote_frees: Option<u64>,
+    /// Which round it was, and whether of the contenders alone (see rounds.rs); not the worker's to tell.
+    #[serde(default)]
+    pub round: u32,
+    #[serde(default)]
+    pub contest: bool,
 }
 
 impl Measurement {

@@ -3,8 +3,16 @@
 use serde::{Deserialize, Serialize};
 
 use crate::measurement::Measurement;
+use crate::paired::Ratio;
 use crate::rounds::Runs;
 use crate::statistics::{geometric_mean, Summary};
+
+pub const HAKMEM: &str = "hakmem";
+
+/// Whether an allocator is hakmem, however it was built: nobody's peer.
+pub fn is_hakmem(allocator: &str) -> bool {
+    allocator.starts_with(HAKMEM)
+}
 
 /// One allocator in one workload.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -24,16 +32,20 @@ pub struct Row {
     pub peak_rss: Option<Summary>,
     pub average_rss: Option<Summary>,
     pub settled_rss: Option<Summary>,
+    /// hakmem's speed over this peer's, by the rounds with both. None of hakmem itself, however it was built.
+    #[serde(default)]
+    pub hakmem_over: Option<Ratio>,
     pub fastest: bool,
     /// Of the peak, the average and the settled memory.
     pub leanest: [bool; 3],
 }
 
 impl Row {
-    fn of(runs: &Runs) -> Self {
-        // A run that failed makes no row half measured: what came before it is in the JSON.
-        let good: &[Measurement] = if runs.failure.is_none() { &runs.runs } else { &[] };
-        let summary = |pick: fn(&Measurement) -> Option<f64>| Summary::of(good.iter().filter_map(pick));
+    fn of(runs: &Runs, hakmem: &[Measurement]) -> Self {
+        // Medians are of the rounds in which all ran, so that the machine's good minutes and bad ones are everyone's.
+        let good: Vec<&Measurement> = runs.good().iter().filter(|run| !run.contest).collect();
+        let summary = |pick: fn(&Measurement) -> Option<f64>| Summary::of(good.iter().copied().filter_map(pick));
+        let hakmem_over = if is_hakmem(&runs.allocator) { None } else { Ratio::of(hakmem, runs.good()) };
         Self {
             workload: runs.workload.clone(),
             allocator: runs.allocator.clone(),
@@ -50,6 +62,7 @@ impl Row {
             peak_rss: summary(|m| m.peak_rss.map(|n| n as f64)),
             average_rss: summary(|m| m.average_rss),
             settled_rss: summary(|m| m.settled_rss.map(|n| n as f64)),
+            hakmem_over,
             fastest: false,
             leanest: [false; 3],
         }
@@ -62,7 +75,11 @@ impl Row {
 
 /// The rows of one workload stand together, in the order of the runs.
 pub fn rows(all: &[Runs]) -> Vec<Row> {
-    let mut rows: Vec<Row> = all.iter().map(Row::of).collect();
+    let mut rows: Vec<Row> = Vec::with_capacity(all.len());
+    for group in all.chunk_by(|a, b| a.workload == b.workload) {
+        let hakmem = group.iter().find(|runs| runs.allocator == HAKMEM).map_or(&[][..], Runs::good);
+        rows.extend(group.iter().map(|runs| Row::of(runs, hakmem)));
+    }
     for group in rows.chunk_by_mut(|a, b| a.workload == b.workload) {
         if let Some(first) = best(group, |row| row.ops_per_second.map(|ops| -ops.median)) {
             group[first].fastest = true;
@@ -140,17 +157,20 @@ fn relative(
     geometric_mean(&ratios?)
 }
 
-/// hakmem's throughput over the best peer's in each workload, with the peer's name.
-pub fn against_best_peer(rows: &[Row]) -> Vec<(String, String, f64)> {
+/// Of the rows of one workload, the peer that hakmem has the hardest time with, and hakmem's speed over that one's.
+pub fn best_peer(group: &[Row], peer: impl Fn(&str) -> bool) -> Option<(&str, Ratio)> {
+    group
+        .iter()
+        .filter(|row| peer(&row.allocator))
+        .filter_map(|row| Some((row.allocator.as_str(), row.hakmem_over?)))
+        .min_by(|a, b| a.1.estimate.total_cmp(&b.1.estimate))
+}
+
+/// hakmem's throughput over the best peer's in each workload, with the workload's and the peer's name.
+pub fn against_best_peer(rows: &[Row]) -> Vec<(String, String, Ratio)> {
     rows.chunk_by(|a, b| a.workload == b.workload)
         .filter_map(|group| {
-            let own = group.iter().find(|row| row.allocator == "hakmem")?.ops_per_second?.median;
-            let (peer, best) = group
-                .iter()
-                .filter(|row| !row.allocator.starts_with("hakmem"))
-                .filter_map(|row| Some((&row.allocator, row.ops_per_second?.median)))
-                .max_by(|a, b| a.1.total_cmp(&b.1))?;
-            Some((group[0].workload.clone(), peer.clone(), own / best))
+            best_peer(group, |_| true).map(|(peer, ratio)| (group[0].workload.clone(), peer.into(), ratio))
         })
         .collect()
 }
@@ -162,7 +182,8 @@ mod tests {
     use crate::rounds::Runs;
 
     fn runs(workload: &str, allocator: &str, ops: &[f64], peak: u64) -> Runs {
-        let measurement = |speed: f64| Measurement {
+        let measurement = |(round, &speed): (u32, &f64)| Measurement {
+            round,
             allocator: allocator.into(),
             workload: workload.into(),
             ops: 1,
@@ -177,7 +198,7 @@ mod tests {
         Runs {
             workload: workload.into(),
             allocator: allocator.into(),
-            runs: ops.iter().map(|&speed| measurement(speed)).collect(),
+            runs: (0..).zip(ops).map(measurement).collect(),
             failure: ops.is_empty().then(|| "crashed".into()),
         }
     }
@@ -220,6 +241,19 @@ mod tests {
             runs("a", "hakmem-lto", &[40.0], 8),
             runs("a", "system", &[10.0], 4),
         ]);
-        assert_eq!(against_best_peer(&rows), [("a".to_string(), "system".to_string(), 2.0)]);
+        let [(workload, peer, ratio)] = &against_best_peer(&rows)[..] else { panic!("one workload") };
+        assert_eq!((workload.as_str(), peer.as_str(), ratio.rounds), ("a", "system", 1));
+        assert!((ratio.estimate - 2.0).abs() < 1e-12);
+    }
+
+    #[test]
+    fn the_rounds_of_contenders_count_in_the_ratio_alone() {
+        let mut all = [runs("a", "hakmem", &[20.0, 2.0, 2.0], 8), runs("a", "system", &[10.0, 1.0, 1.0], 4)];
+        for runs in &mut all {
+            runs.runs[1..].iter_mut().for_each(|run| run.contest = true);
+        }
+        let rows = rows(&all);
+        assert_eq!(rows.iter().map(|row| row.ops_per_second.unwrap().median).collect::<Vec<_>>(), [20.0, 10.0]);
+        assert_eq!((rows[0].hakmem_over, rows[1].hakmem_over.unwrap().rounds), (None, 3));
     }
 }

@@ -6,10 +6,15 @@ use crate::builder::Built;
 use crate::cli::Limits;
 use crate::measurement::Measurement;
 use crate::order;
+use crate::paired::Ratio;
 use crate::processors::{Ended, Processors};
 use crate::progress::{self, Progress};
+use crate::ranking::{is_hakmem, HAKMEM};
 use crate::warm::Warmth;
 use crate::worker::{self, Case};
+
+/// Where hakmem is surely so far above the best peer, nobody asks by how much.
+const CLEAR: f64 = 1.15;
 
 /// All runs of one case under one allocator.
 #[derive(Clone, Debug, Serialize)]
@@ -22,37 +27,39 @@ pub struct Runs {
     pub failure: Option<String>,
 }
 
-/// How often: `rounds` for all, and up to `more` for the workloads in which the order of some allocators is not sure by then.
+impl Runs {
+    /// A run that failed makes no row half measured: what came before it is in the JSON.
+    pub fn good(&self) -> &[Measurement] {
+        if self.failure.is_none() {
+            &self.runs
+        } else {
+            &[]
+        }
+    }
+}
+
+/// How often: `rounds` for all, up to `more` for the workloads in which the order of some allocators is not sure by then, and up to
+/// `contests` of hakmem and the peers that may be the best, until its ratio to that one is sure `within` a share of it.
 #[derive(Clone, Copy)]
 pub struct Rounds {
     pub rounds: u32,
     pub more: u32,
+    pub contests: u32,
+    pub within: f64,
 }
 
 impl Rounds {
     pub fn exactly(rounds: u32) -> Self {
-        Self { rounds, more: 0 }
+        Self { rounds, more: 0, contests: 0, within: 0.0 }
     }
 }
 
 /// All runs, and what a report should say of the machine while they ran.
 pub fn run(built: &[Built], cases: &[Case], often: Rounds, limits: &Limits) -> (Vec<Runs>, Vec<String>) {
     let mut series = Series::new(built, cases, limits);
-    let everything: Vec<usize> = (0..cases.len()).collect();
-    let bar = progress::bar(u64::from(often.rounds) * series.all.len() as u64, "measuring");
-    for round in 0..often.rounds as usize {
-        series.round(round, &everything, &bar);
-    }
-    bar.end();
-    for round in often.rounds..often.rounds + often.more {
-        let unsure = series.unsure();
-        if unsure.is_empty() {
-            break;
-        }
-        let bar = progress::bar((unsure.len() * built.len()) as u64, "unsure");
-        series.round(round as usize, &unsure, &bar);
-        bar.end();
-    }
+    series.rounds("measuring", often.rounds, |series| series.everyone(|_| true));
+    series.rounds("unsure", often.more, |series| series.everyone(order_is_unsure));
+    series.rounds("contests", often.contests, |series| series.contests(often.within));
     let seen = [series.processors.and_then(|processors| processors.line()), series.warmth.line()];
     (series.all, seen.into_iter().flatten().collect())
 }
@@ -64,6 +71,8 @@ struct Series<'a> {
     limits: &'a Limits,
     /// A case's stand together, in the order of `built`.
     all: Vec<Runs>,
+    /// How many have been.
+    round: u32,
     processors: Option<Processors>,
     warmth: Warmth,
 }
@@ -81,51 +90,146 @@ impl<'a> Series<'a> {
             cases,
             limits,
             all: cases.iter().flat_map(|case| built.iter().map(move |built| none(case, built))).collect(),
+            round: 0,
             processors: cases.iter().any(|case| case.threads).then(Processors::survey),
             warmth: Warmth::default(),
         }
     }
 
-    /// The cases that need another round: of all allocators, so that the good minutes of a machine and the bad ones are everyone's.
-    fn unsure(&self) -> Vec<usize> {
-        let speeds = |runs: &Runs| match runs.failure {
-            None => runs.runs.iter().map(|run| run.ops_per_second).collect(),
-            Some(_) => Vec::new(),
-        };
-        let groups = self.all.chunks(self.built.len());
-        let unsure = |group: &[Runs]| order::unsure(&group.iter().map(speeds).collect::<Vec<_>>());
-        groups.enumerate().filter(|(_, group)| unsure(group)).map(|(case, _)| case).collect()
+    /// Rounds of what `turns` names, until that is nothing.
+    fn rounds(&mut self, what: &'static str, most: u32, turns: impl Fn(&Self) -> Vec<Turns>) {
+        for _ in 0..most {
+            let turns = turns(self);
+            if turns.is_empty() {
+                return;
+            }
+            let bar = progress::bar(turns.iter().map(|turns| turns.allocators.len() as u64).sum(), what);
+            for turns in turns {
+                self.turn(&turns, &bar);
+            }
+            bar.end();
+            self.round += 1;
+        }
     }
 
-    /// One of the cases with these numbers.
-    fn round(&mut self, round: usize, cases: &[usize], bar: &Progress) {
-        for &c in cases {
-            let case = &self.cases[c];
-            for turn in 0..self.built.len() {
-                // Each round begins with another allocator: whoever comes after a heavy neighbour, it is not always the same.
-                let a = (turn + round) % self.built.len();
-                let runs = &mut self.all[c * self.built.len() + a];
-                bar.say(&format!("round {}, {}, {}", round + 1, case.name, runs.allocator));
-                if runs.failure.is_none() {
-                    let warmth = &mut self.warmth;
-                    let mut run = |ended: &mut Ended| {
-                        warmth.at_hand();
-                        worker::run(&self.built[a], case, self.limits, ended)
-                    };
-                    let measured = match &mut self.processors {
-                        Some(processors) if case.threads => processors.in_place(run),
-                        _ => run(&mut || {}),
-                    };
-                    match measured {
-                        Ok(measurement) => runs.runs.push(measurement),
-                        Err(reason) => {
-                            bar.note(&format!("{} under {}: {reason}", case.name, runs.allocator));
-                            runs.failure = Some(reason);
-                        }
+    /// The runs of one case.
+    fn of_case(&self, case: usize) -> &[Runs] {
+        &self.all[case * self.built.len()..][..self.built.len()]
+    }
+
+    /// All allocators, so that the good minutes of a machine and the bad ones are everyone's, in the cases that need it.
+    fn everyone(&self, needs: impl Fn(&[Runs]) -> bool) -> Vec<Turns> {
+        let allocators = || (0..self.built.len()).collect();
+        let cases = (0..self.cases.len()).filter(|case| needs(self.of_case(*case)));
+        cases.map(|case| Turns { case, allocators: allocators(), contest: false }).collect()
+    }
+
+    /// Only hakmem and who may be the best of its peers, where that takes more rounds: what is slow by a factor takes most of the time.
+    fn contests(&self, within: f64) -> Vec<Turns> {
+        let turns = |case| Some(Turns { case, allocators: contenders(self.of_case(case), within)?, contest: true });
+        (0..self.cases.len()).filter_map(turns).collect()
+    }
+
+    fn turn(&mut self, turns: &Turns, bar: &Progress) {
+        let case = &self.cases[turns.case];
+        for turn in 0..turns.allocators.len() {
+            // Each round begins with another allocator: whoever comes after a heavy neighbour, it is not always the same.
+            let a = turns.allocators[(turn + self.round as usize) % turns.allocators.len()];
+            let runs = &mut self.all[turns.case * self.built.len() + a];
+            bar.say(&format!("round {}, {}, {}", self.round + 1, case.name, runs.allocator));
+            if runs.failure.is_none() {
+                let warmth = &mut self.warmth;
+                let mut run = |ended: &mut Ended| {
+                    warmth.at_hand();
+                    worker::run(&self.built[a], case, self.limits, ended)
+                };
+                let measured = match &mut self.processors {
+                    Some(processors) if case.threads => processors.in_place(run),
+                    _ => run(&mut || {}),
+                };
+                match measured {
+                    Ok(measurement) => {
+                        runs.runs.push(Measurement { round: self.round, contest: turns.contest, ..measurement });
+                    }
+                    Err(reason) => {
+                        bar.note(&format!("{} under {}: {reason}", case.name, runs.allocator));
+                        runs.failure = Some(reason);
                     }
                 }
-                bar.step();
             }
+            bar.step();
         }
+    }
+}
+
+/// Who runs a case in a round.
+struct Turns {
+    case: usize,
+    /// Numbers of `Series::built`.
+    allocators: Vec<usize>,
+    contest: bool,
+}
+
+fn order_is_unsure(group: &[Runs]) -> bool {
+    let speeds = |runs: &Runs| runs.good().iter().map(|run| run.ops_per_second).collect();
+    order::unsure(&group.iter().map(speeds).collect::<Vec<_>>())
+}
+
+/// hakmem and the peers of which one may be the best, by their places in the group. None where its ratio to the best is sure, or far
+/// above 1, or there is nobody to race.
+fn contenders(group: &[Runs], within: f64) -> Option<Vec<usize>> {
+    let own = group.iter().position(|runs| runs.allocator == HAKMEM)?;
+    let ratio = |runs: &Runs| if is_hakmem(&runs.allocator) { None } else { Ratio::of(group[own].good(), runs.good()) };
+    let ratios: Vec<(usize, Ratio)> =
+        group.iter().enumerate().filter_map(|(index, runs)| Some((index, ratio(runs)?))).collect();
+    let best = ratios.iter().map(|(_, ratio)| *ratio).min_by(|a, b| a.estimate.total_cmp(&b.estimate))?;
+    if best.uncertainty() <= within || best.low > CLEAR {
+        return None;
+    }
+    let rivals = ratios.iter().filter(|(_, ratio)| ratio.low <= best.high).map(|(index, _)| *index);
+    Some(std::iter::once(own).chain(rivals).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{contenders, Runs};
+    use crate::measurement::Measurement;
+
+    fn runs(allocator: &str, speeds: &[f64]) -> Runs {
+        let run = |(round, &ops_per_second): (u32, &f64)| Measurement {
+            round,
+            ops_per_second,
+            ..serde_json::from_str(r#"{"allocator":"","workload":"","ops":1,"seconds":1.0,"ops_per_second":1.0}"#)
+                .unwrap()
+        };
+        Runs {
+            workload: "w".into(),
+            allocator: allocator.into(),
+            runs: (0..).zip(speeds).map(run).collect(),
+            failure: None,
+        }
+    }
+
+    #[test]
+    fn who_cannot_be_the_best_peer_is_out_of_the_contest() {
+        let group = [
+            runs("slow", &[3.0, 3.1, 2.9]),
+            runs("hakmem", &[10.0, 10.0, 10.0]),
+            runs("hakmem-lto", &[20.0, 20.0, 20.0]),
+            runs("close", &[9.0, 11.0, 10.0]),
+            runs("closer", &[10.5, 9.8, 10.2]),
+        ];
+        assert_eq!(contenders(&group, 0.02), Some(vec![1, 3, 4]));
+        assert_eq!(contenders(&group, 0.2), None, "sure enough");
+        assert_eq!(contenders(&group[..3], 0.02), None, "clear");
+        assert_eq!(contenders(&group[1..3], 0.02), None, "alone");
+        assert_eq!(contenders(&group[3..], 0.02), None, "without hakmem");
+    }
+
+    #[test]
+    fn one_that_failed_is_out() {
+        let mut group = [runs("hakmem", &[10.0, 10.0]), runs("p", &[9.0, 11.0]), runs("q", &[9.0, 11.0])];
+        group[1].failure = Some("crashed".into());
+        assert_eq!(contenders(&group, 0.02), Some(vec![0, 2]));
     }
 }

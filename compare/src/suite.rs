@@ -21,7 +21,12 @@ pub fn run(options: &Suite) -> Result<ExitCode, String> {
     }
     let cases: Vec<Case> =
         workloads.iter().map(|entry| Case::of(entry.name, &options.limits, options.settle_ms)).collect();
-    let often = Rounds { rounds: options.rounds, more: options.more_rounds.unwrap_or(2 * options.rounds) };
+    let often = Rounds {
+        rounds: options.rounds,
+        more: options.more_rounds.unwrap_or(2 * options.rounds),
+        contests: options.contests,
+        within: options.within / 100.0,
+    };
     let (runs, seen) = rounds::run(&built, &cases, often, &options.limits);
     let rows = ranking::rows(&runs);
     let report = report::Report {

@@ -1,7 +1,7 @@
 //! Finding one's way in the rows of a run.
 
 use super::OWN;
-use crate::ranking::{against_best_peer, Row};
+use crate::ranking::{is_hakmem, Row};
 use crate::report::units::percent;
 use crate::verdict::{verdict, Verdict};
 
@@ -22,7 +22,7 @@ pub fn allocators(rows: &[Row]) -> Vec<&str> {
 
 /// Builds of hakmem are nobody's peers here.
 pub fn peers(rows: &[Row]) -> impl Iterator<Item = &str> {
-    allocators(rows).into_iter().filter(|name| !name.starts_with(OWN))
+    allocators(rows).into_iter().filter(|name| !is_hakmem(name))
 }
 
 /// Nanoseconds of one call, by the median round.
@@ -41,16 +41,18 @@ pub fn cell(row: Option<&Row>, value: impl Fn(&Row) -> Option<String>) -> String
 /// hakmem is at least as fast in a case as the fastest peer. The spread, the wider of the two, is there to be read with
 /// the ratio: a smaller difference means nothing.
 pub fn no_slower(target: String, rows: &[Row], case: &str) -> Verdict {
-    let of_case: Vec<Row> = rows.iter().filter(|row| row.workload == case).cloned().collect();
-    let best = against_best_peer(&of_case).pop();
-    let measured = best.as_ref().map(|(_, peer, ratio)| {
-        let rows = [OWN, peer].map(|name| find(&of_case, case, name));
-        let spreads = rows.into_iter().flatten().filter(|row| row.rounds > 1).filter_map(|row| row.ops_per_second);
-        let spread = spreads.map(|speed| speed.spread()).reduce(f64::max);
+    let speeds = |row: &Row| Some((row.allocator.clone(), row.rounds, row.ops_per_second?));
+    let own = find(rows, case, OWN).and_then(speeds);
+    let peers = rows.iter().filter(|row| row.workload == case && !is_hakmem(&row.allocator)).filter_map(speeds);
+    let fastest = peers.max_by(|a, b| a.2.median.total_cmp(&b.2.median));
+    let judged = own.zip(fastest).map(|(own, peer)| {
+        let ratio = own.2.median / peer.2.median;
+        let spread = [&own, &peer].into_iter().filter(|one| one.1 > 1).map(|one| one.2.spread()).reduce(f64::max);
         let spread = spread.map_or_else(String::new, |spread| format!(", spread {}", percent(spread)));
-        format!("{ratio:.2} × {peer}{spread}")
+        (format!("{ratio:.2} × {}{spread}", peer.0), ratio >= 1.0)
     });
-    verdict(target, "≥ 1.00 × the fastest peer".into(), measured, best.map(|(_, _, ratio)| ratio >= 1.0))
+    let (measured, met) = judged.unzip();
+    verdict(target, "≥ 1.00 × the fastest peer".into(), measured, met)
 }
 
 #[cfg(test)]

@@ -1,12 +1,12 @@
 //! hakmem beside its peers as a page of Markdown: each row against the best peer, then all figures. docs/BENCHMARKS.md has
 //! these tables.
 
-use super::units::{median, mib, percent, rate, three_digits};
+use super::units::{interval, median, mib, percent, rate, three_digits};
 use super::Report;
-use crate::ranking::Row;
+use crate::paired::Ratio;
+use crate::ranking::{best_peer, is_hakmem, Row, HAKMEM};
 use crate::statistics::{geometric_mean, Summary};
 
-const OWN: &str = "hakmem";
 /// Whose peak memory hakmem's is held against.
 const LEAN: [&str; 4] = ["jemalloc", "mimalloc2", "mimalloc3", "snmalloc"];
 const MIMALLOCS: [&str; 2] = ["mimalloc2", "mimalloc3"];
@@ -19,34 +19,27 @@ struct Judged<'a> {
 
 impl<'a> Judged<'a> {
     fn of(rows: &'a [Row]) -> Option<Self> {
-        Some(Self { rows, own: rows.iter().find(|row| row.allocator == OWN)? })
+        Some(Self { rows, own: rows.iter().find(|row| row.allocator == HAKMEM)? })
     }
 
     fn workload(&self) -> &str {
         &self.own.workload
     }
 
-    /// hakmem's median over that of the peer for whom it is the most (`better` is `f64::max`) or the least, and that peer's name.
-    fn against(
-        &self,
-        value: fn(&Row) -> Option<Summary>,
-        better: fn(f64, f64) -> f64,
-        peer: impl Fn(&str) -> bool,
-    ) -> Option<(f64, &str)> {
-        let own = value(self.own)?.median;
+    fn throughput(&self) -> Option<(&str, Ratio)> {
+        best_peer(self.rows, |_| true)
+    }
+
+    /// hakmem's median peak over that of the leanest of some peers, and that one's name.
+    fn peak(&self, peer: impl Fn(&str) -> bool) -> Option<(&str, f64)> {
+        let own = self.own.peak_rss?.median;
         let peers = self.rows.iter().filter(|row| peer(&row.allocator));
-        let (best, name) = peers
-            .filter_map(|row| Some((value(row)?.median, row.allocator.as_str())))
-            .reduce(|a, b| if better(a.0, b.0) == a.0 { a } else { b })?;
-        Some((own / best, name))
+        let peaks = peers.filter_map(|row| Some((row.allocator.as_str(), row.peak_rss?.median)));
+        peaks.min_by(|a, b| a.1.total_cmp(&b.1)).map(|(name, peak)| (name, own / peak))
     }
 
-    fn throughput(&self) -> Option<(f64, &str)> {
-        self.against(|row| row.ops_per_second, f64::max, |name| !name.starts_with(OWN))
-    }
-
-    fn peak(&self) -> Option<(f64, &str)> {
-        self.against(|row| row.peak_rss, f64::min, |name| LEAN.contains(&name))
+    fn over_leanest(&self) -> Option<(&str, f64)> {
+        self.peak(|name| LEAN.contains(&name))
     }
 }
 
@@ -62,7 +55,7 @@ pub fn render(report: &Report) -> String {
 }
 
 fn summary(judged: &[Judged]) -> Option<String> {
-    let ratios: Vec<f64> = judged.iter().filter_map(|row| Some(row.throughput()?.0)).collect();
+    let ratios: Vec<f64> = judged.iter().filter_map(|row| Some(row.throughput()?.1.estimate)).collect();
     let mean = |ratios: Vec<f64>| geometric_mean(&ratios).map_or_else(|| "-".into(), three_digits);
     let each = |pick: &dyn Fn(&Judged) -> Option<f64>| mean(judged.iter().filter_map(pick).collect());
     let count = |least: f64| ratios.iter().filter(|ratio| **ratio >= least).count();
@@ -71,11 +64,14 @@ fn summary(judged: &[Judged]) -> Option<String> {
     }
     let below: Vec<&str> = judged
         .iter()
-        .filter(|row| row.throughput().is_some_and(|(ratio, _)| ratio < 0.8))
+        .filter(|row| row.throughput().is_some_and(|(_, ratio)| ratio.estimate < 0.8))
         .map(Judged::workload)
         .collect();
-    let fat: Vec<&str> =
-        judged.iter().filter(|row| row.peak().is_some_and(|(ratio, _)| ratio > 1.05)).map(Judged::workload).collect();
+    let fat: Vec<&str> = judged
+        .iter()
+        .filter(|row| row.over_leanest().is_some_and(|(_, ratio)| ratio > 1.05))
+        .map(Judged::workload)
+        .collect();
     Some(format!(
         "hakmem is at or above the best peer in {} of {} rows, within a twentieth of it in {}; below 0.8 of it: {}. Geometric \
          means: throughput {} of the best peer and {} of the better mimalloc, peak memory {} of the leanest of {} and {} of \
@@ -85,10 +81,10 @@ fn summary(judged: &[Judged]) -> Option<String> {
         count(0.95),
         list(&below),
         mean(ratios.clone()),
-        each(&|row| Some(row.against(|r| r.ops_per_second, f64::max, |name| MIMALLOCS.contains(&name))?.0)),
-        each(&|row| Some(row.peak()?.0)),
+        each(&|row| Some(best_peer(row.rows, |name| MIMALLOCS.contains(&name))?.1.estimate)),
+        each(&|row| Some(row.over_leanest()?.1)),
         LEAN.join(", "),
-        each(&|row| Some(row.against(|r| r.peak_rss, f64::min, |name| name == "mimalloc3")?.0)),
+        each(&|row| Some(row.peak(|name| name == "mimalloc3")?.1)),
         list(&fat),
     ))
 }
@@ -102,21 +98,22 @@ fn list(names: &[&str]) -> String {
 }
 
 fn beside_peers(judged: &[Judged]) -> String {
-    let header = "| workload | of the best peer | spread | peak, of the leanest | settled above start, MiB |\n\
-                  | --- | --- | --- | --- | --- |";
-    let ratio = |found: Option<(f64, &str)>| {
-        found.map_or_else(|| "-".into(), |(ratio, name)| format!("{} × {name}", three_digits(ratio)))
-    };
+    let header = "| workload | of the best peer | certain to 95 % | rounds | spread | peak, of the leanest | settled above start, MiB |\n\
+                  | --- | --- | --- | --- | --- | --- | --- |";
+    let or_dash = |cell: Option<String>| cell.unwrap_or_else(|| "-".into());
+    let times = |ratio: f64, name: &str| format!("{} × {name}", three_digits(ratio));
     let rows = judged.iter().map(|row| {
-        let spread = row.own.ops_per_second.map_or_else(|| "-".into(), |ops| percent(ops.spread()));
+        let throughput = row.throughput();
         let settled = row.own.settled_rss.zip(row.own.start_rss).map(|(end, start)| end.median - start.median);
-        format!(
-            "| {} | {} | {spread} | {} | {} |",
-            row.workload(),
-            ratio(row.throughput()),
-            ratio(row.peak()),
-            settled.map_or_else(|| "-".into(), |bytes| format!("{:.1}", bytes / f64::from(1 << 20))),
-        )
+        let cells = [
+            throughput.map(|(name, ratio)| times(ratio.estimate, name)),
+            throughput.map(|(_, ratio)| interval(ratio)),
+            throughput.map(|(_, ratio)| ratio.rounds.to_string()),
+            row.own.ops_per_second.map(|ops| percent(ops.spread())),
+            row.over_leanest().map(|(name, ratio)| times(ratio, name)),
+            settled.map(|bytes| format!("{:.1}", bytes / f64::from(1 << 20))),
+        ];
+        format!("| {} | {} |", row.workload(), cells.map(or_dash).join(" | "))
     });
     std::iter::once(header.into()).chain(rows).collect::<Vec<String>>().join("\n")
 }
@@ -137,7 +134,7 @@ fn figures(
     }
     let mut lines = vec![format!("| {title} | {} |", names.join(" | ")), "| --- ".repeat(names.len() + 1) + "|"];
     for group in report.rows.chunk_by(|a, b| a.workload == b.workload) {
-        let contest = group.iter().filter(|row| row.allocator == OWN || !row.allocator.starts_with(OWN));
+        let contest = group.iter().filter(|row| row.allocator == HAKMEM || !is_hakmem(&row.allocator));
         let best = contest.filter_map(|row| Some(value(row)?.median)).reduce(better);
         let cells = names.iter().map(|name| match group.iter().find(|row| row.allocator == *name) {
             Some(row) if row.failure.is_some() => "failed".into(),
@@ -180,7 +177,7 @@ mod tests {
             runs("jemalloc", 10.0, 5),
         ]);
         let judged = [Judged::of(&rows).unwrap()];
-        assert!(beside_peers(&judged).ends_with("| w | 0.75 × system | 0 % | 1.20 × jemalloc | - |"));
+        assert!(beside_peers(&judged).ends_with("| w | 0.75 × system | 0.75 to 0.75 | 1 | 0 % | 1.20 × jemalloc | - |"));
         let text = summary(&judged).unwrap();
         assert!(text.starts_with("hakmem is at or above the best peer in 0 of 1 rows"), "{text}");
         assert!(text.contains("0.75 of the best peer and 1.50 of the better mimalloc"), "{text}");

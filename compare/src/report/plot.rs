@@ -4,7 +4,7 @@ use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
 use super::units::{mib, rate, three_digits};
-use crate::ranking::{against_best_peer, Row};
+use crate::ranking::{against_best_peer, is_hakmem, Row};
 
 const WIDTH: u32 = 500;
 const BAR: u32 = 26;
@@ -42,7 +42,7 @@ pub fn throughput(rows: &[Row]) -> Result<String, String> {
             label: row.allocator.clone(),
             value: ops.median,
             text: rate(ops.median),
-            own: row.allocator.starts_with("hakmem"),
+            own: is_hakmem(&row.allocator),
             range: Some((ops.min, ops.max)),
             ticks: Vec::new(),
         })
@@ -57,7 +57,7 @@ pub fn memory(rows: &[Row]) -> Result<String, String> {
             label: row.allocator.clone(),
             value: peak,
             text: format!("{} MiB", mib(peak)),
-            own: row.allocator.starts_with("hakmem"),
+            own: is_hakmem(&row.allocator),
             range: None,
             ticks: [row.average_rss, row.settled_rss].into_iter().flatten().map(|s| s.median).collect(),
         })
@@ -69,10 +69,10 @@ pub fn memory(rows: &[Row]) -> Result<String, String> {
 pub fn ratios(rows: &[Row]) -> Result<String, String> {
     let bars = against_best_peer(rows).into_iter().map(|(workload, peer, ratio)| Bar {
         label: workload,
-        value: ratio,
-        text: format!("{} × {peer}", three_digits(ratio)),
-        own: ratio >= 1.0,
-        range: None,
+        value: ratio.estimate,
+        text: format!("{} × {peer}", three_digits(ratio.estimate)),
+        own: ratio.estimate >= 1.0,
+        range: Some((ratio.low, ratio.high)),
         ticks: vec![1.0],
     });
     draw("hakmem's throughput over the best peer's; tick: level", bars.collect())

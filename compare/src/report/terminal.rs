@@ -3,7 +3,7 @@
 use comfy_table::presets::ASCII_MARKDOWN;
 use comfy_table::{CellAlignment, Table};
 
-use super::units::{median, mib, percent, rate, three_digits, time};
+use super::units::{interval, median, mib, percent, rate, three_digits, time};
 use super::Report;
 use crate::ranking::{against_best_peer, Row};
 
@@ -22,9 +22,14 @@ pub fn print(report: &Report) {
     println!("{}\n", overall(report));
     let ratios = against_best_peer(&report.rows);
     if !ratios.is_empty() {
-        println!("hakmem's throughput over the best peer's:");
+        println!("hakmem's throughput over the best peer's, by the rounds with both, and in what it lies with a certainty of 95 %:");
         for (workload, peer, ratio) in ratios {
-            println!("  {workload:16} {} × {peer}", three_digits(ratio));
+            println!(
+                "  {workload:16} {} × {peer}, {} ({} rounds)",
+                three_digits(ratio.estimate),
+                interval(ratio),
+                ratio.rounds
+            );
         }
         println!();
     }

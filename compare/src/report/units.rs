@@ -1,5 +1,6 @@
 //! Numbers as people read them.
 
+use crate::paired::Ratio;
 use crate::statistics::Summary;
 
 /// "12.3 M/s"
@@ -35,6 +36,11 @@ pub fn three_digits(number: f64) -> String {
 
 pub fn percent(share: f64) -> String {
     format!("{:.0} %", share * 100.0)
+}
+
+/// "0.95 to 1.05"
+pub fn interval(ratio: Ratio) -> String {
+    format!("{} to {}", three_digits(ratio.low), three_digits(ratio.high))
 }
 
 /// A median by its unit, or a dash.
