@@ -22,6 +22,8 @@ pub struct PhaseRow {
     pub arm: Option<Arm>,
     pub failure: Option<String>,
     pub ops_per_second: Option<Summary>,
+    #[serde(skip)]
+    pub runs: Vec<Measurement>,
     pub p50_ns: Option<Summary>,
     pub p99_ns: Option<Summary>,
     pub peak_rss: Option<Summary>,
@@ -96,6 +98,7 @@ fn timed_row(arm: Option<Arm>, built: &Built, runs: &rounds::Runs) -> PhaseRow {
         arm,
         failure: runs.failure.clone(),
         ops_per_second: summary(|m| Some(m.ops_per_second)),
+        runs: runs.good().to_vec(),
         p50_ns: summary(|m| m.p50_ns.map(|n| n as f64)),
         p99_ns: summary(|m| m.p99_ns.map(|n| n as f64)),
         peak_rss: summary(|m| m.peak_rss.map(|n| n as f64)),

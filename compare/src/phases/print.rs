@@ -1,6 +1,5 @@
 //! The phases on the terminal.
 
-use super::arms::{ALL_OFF, ALL_ON};
 use super::collect::{PhaseRow, Source};
 use super::WORKLOAD;
 use crate::machine::Machine;
@@ -34,11 +33,6 @@ pub fn print(machine: &Machine, rows: &[PhaseRow], verdicts: &[Verdict], rounds:
         lines.add_row(cells(row));
     }
     println!("{lines}\n");
-    let speed = |arm| rows.iter().find(|row| row.arm == Some(arm))?.ops_per_second.map(|ops| ops.median);
-    if let (Some(on), Some(off)) = (speed(ALL_ON), speed(ALL_OFF)) {
-        println!("all on / all off: {:.2}\n", on / off);
-    }
-
     println!("{}", verdict::table(verdicts));
 }
 
