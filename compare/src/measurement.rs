@@ -50,6 +50,15 @@ impl Measurement {
         (hits + misses > 0.0).then(|| hits / (hits + misses))
     }
 
+    /// A run of which only this is known.
+    #[cfg(test)]
+    pub fn of_round(round: u32, ops_per_second: f64) -> Self {
+        let line = format!(
+            r#"{{"allocator":"","workload":"","ops":1,"seconds":1.0,"ops_per_second":{ops_per_second:?},"round":{round}}}"#
+        );
+        Self::parse(&line).unwrap()
+    }
+
     pub fn per_op(&self, count: Option<u64>) -> Option<f64> {
         Some(count? as f64 / self.ops as f64)
     }

@@ -13,6 +13,8 @@ use crate::measurement::Measurement;
 
 /// Standard deviations on either side that leave 5 % out.
 const DEVIATIONS: f64 = 1.96;
+/// Of fewer rounds there is no such interval: what was seen of them may be narrow by chance.
+const FEWEST: usize = 6;
 
 /// A ratio of speeds, and the interval in which it lies with a certainty of 95 %; of fewer than six rounds, all that was seen.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -48,9 +50,9 @@ impl Ratio {
         })
     }
 
-    /// Half the interval, as a share of the ratio.
-    pub fn uncertainty(&self) -> f64 {
-        (self.high / self.low).ln() / 2.0
+    /// Whether half the interval is at most this share of the ratio.
+    pub fn is_sure(&self, within: f64) -> bool {
+        self.rounds >= FEWEST && (self.high / self.low).ln() / 2.0 <= within
     }
 }
 
@@ -60,13 +62,7 @@ mod tests {
     use crate::measurement::Measurement;
 
     fn runs(speeds: &[(u32, f64)]) -> Vec<Measurement> {
-        let run = |&(round, ops_per_second): &(u32, f64)| Measurement {
-            round,
-            ops_per_second,
-            ..serde_json::from_str(r#"{"allocator":"","workload":"","ops":1,"seconds":1.0,"ops_per_second":1.0}"#)
-                .unwrap()
-        };
-        speeds.iter().map(run).collect()
+        speeds.iter().map(|&(round, speed)| Measurement::of_round(round, speed)).collect()
     }
 
     #[test]
@@ -74,7 +70,7 @@ mod tests {
         let slow = [1.0, 0.5, 0.8, 0.3, 0.9, 0.7, 0.4];
         let of = |speed: f64| runs(&(0..7).zip(slow).map(|(round, slow)| (round, speed * slow)).collect::<Vec<_>>());
         let ratio = Ratio::of(&of(3.0), &of(2.0)).unwrap();
-        assert!((ratio.estimate - 1.5).abs() < 1e-9 && ratio.uncertainty() < 1e-9, "{ratio:?}");
+        assert!((ratio.estimate - 1.5).abs() < 1e-9 && ratio.is_sure(1e-9), "{ratio:?}");
         assert_eq!(ratio.rounds, 7);
     }
 

@@ -6,17 +6,14 @@ use crate::builder::Built;
 use crate::cli::Limits;
 use crate::measurement::Measurement;
 use crate::order;
-use crate::paired::Ratio;
 use crate::processors::{Ended, Processors};
 use crate::progress::{self, Progress};
-use crate::ranking::{is_hakmem, HAKMEM};
+use crate::ranking::{self, best_peer, Row, HAKMEM};
 use crate::warm::Warmth;
 use crate::worker::{self, Case};
 
 /// Where hakmem is surely so far above the best peer, nobody asks by how much.
 const CLEAR: f64 = 1.15;
-/// Fewer rounds have no interval of 95 %: what was seen of them may be narrow by chance.
-const FEWEST: usize = 6;
 
 /// All runs of one case under one allocator.
 #[derive(Clone, Debug, Serialize)]
@@ -107,7 +104,7 @@ impl<'a> Series<'a> {
             }
             let bar = progress::bar(turns.iter().map(|turns| turns.allocators.len() as u64).sum(), what);
             for turns in turns {
-                self.turn(&turns, &bar);
+                self.take(&turns, &bar);
             }
             bar.end();
             self.round += 1;
@@ -132,7 +129,7 @@ impl<'a> Series<'a> {
         (0..self.cases.len()).filter_map(turns).collect()
     }
 
-    fn turn(&mut self, turns: &Turns, bar: &Progress) {
+    fn take(&mut self, turns: &Turns, bar: &Progress) {
         let case = &self.cases[turns.case];
         for turn in 0..turns.allocators.len() {
             // Each round begins with another allocator: whoever comes after a heavy neighbour, it is not always the same.
@@ -181,14 +178,13 @@ fn order_is_unsure(group: &[Runs]) -> bool {
 /// above 1, or there is nobody to race.
 fn contenders(group: &[Runs], within: f64) -> Option<Vec<usize>> {
     let own = group.iter().position(|runs| runs.allocator == HAKMEM)?;
-    let ratio = |runs: &Runs| if is_hakmem(&runs.allocator) { None } else { Ratio::of(group[own].good(), runs.good()) };
-    let ratios: Vec<(usize, Ratio)> =
-        group.iter().enumerate().filter_map(|(index, runs)| Some((index, ratio(runs)?))).collect();
-    let best = ratios.iter().map(|(_, ratio)| *ratio).min_by(|a, b| a.estimate.total_cmp(&b.estimate))?;
-    if best.low > CLEAR || best.uncertainty() <= within && best.rounds >= FEWEST {
+    let rows = ranking::rows(group);
+    let (_, best) = best_peer(&rows, |_| true)?;
+    if best.low > CLEAR || best.is_sure(within) {
         return None;
     }
-    let rivals = ratios.iter().filter(|(_, ratio)| ratio.low <= best.high).map(|(index, _)| *index);
+    let may_be_best = |row: &Row| row.hakmem_over.is_some_and(|ratio| ratio.low <= best.high);
+    let rivals = rows.iter().enumerate().filter(|(_, row)| may_be_best(row)).map(|(index, _)| index);
     Some(std::iter::once(own).chain(rivals).collect())
 }
 
@@ -198,16 +194,10 @@ mod tests {
     use crate::measurement::Measurement;
 
     fn runs(allocator: &str, speeds: &[f64]) -> Runs {
-        let run = |(round, &ops_per_second): (u32, &f64)| Measurement {
-            round,
-            ops_per_second,
-            ..serde_json::from_str(r#"{"allocator":"","workload":"","ops":1,"seconds":1.0,"ops_per_second":1.0}"#)
-                .unwrap()
-        };
         Runs {
             workload: "w".into(),
             allocator: allocator.into(),
-            runs: (0..).zip(speeds).map(run).collect(),
+            runs: (0..).zip(speeds).map(|(round, &speed)| Measurement::of_round(round, speed)).collect(),
             failure: None,
         }
     }

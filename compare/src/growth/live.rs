@@ -1,11 +1,11 @@
 //! Time of a call against the number of blocks that live meanwhile. Whatever an allocator looks up, searches or walks
 //! gets dearer with them; so does the program's own touching of blocks that no cache holds, which all have in common.
 
+use super::rows;
 use super::rows::{cell, find, nanoseconds, no_slower, peers};
 use super::section::Section;
-use super::{rows, OWN};
 use crate::cli::Limits;
-use crate::ranking::Row;
+use crate::ranking::{Row, HAKMEM};
 use crate::report::terminal::table;
 use crate::report::units::three_digits;
 use crate::verdict::{verdict, Verdict};
@@ -101,7 +101,7 @@ fn judge(rows: &[Row]) -> Vec<Verdict> {
     let (Some(first), Some(last)) = (labels.first(), labels.last()) else {
         return Vec::new();
     };
-    let own = steepness(rows, OWN);
+    let own = steepness(rows, HAKMEM);
     let flattest =
         peers(rows).filter_map(|peer| Some((peer, steepness(rows, peer)?))).min_by(|a, b| a.1.total_cmp(&b.1));
     let wanted = flattest.map_or_else(

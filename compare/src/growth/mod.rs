@@ -14,20 +14,17 @@ use clap::ValueEnum;
 
 use crate::cli::{Growth, Limits, Part};
 use crate::machine::Machine;
-use crate::ranking::{self, Row};
+use crate::ranking::{self, Row, HAKMEM};
 use crate::rounds::{self, Rounds};
 use crate::verdict::{self, Verdict};
 use crate::worker::Case;
 use crate::{builder, places, report, selection};
 
-/// The one that is judged.
-const OWN: &str = "hakmem";
-
 pub fn run(options: &Growth) -> Result<ExitCode, String> {
     let out = places::results(options.out.as_deref());
     places::make(&out)?;
     let (built, not_built) = builder::build_all(&selection::allocators(&options.against)?);
-    if let Some((_, reason)) = not_built.iter().find(|(name, _)| name == OWN) {
+    if let Some((_, reason)) = not_built.iter().find(|(name, _)| name == HAKMEM) {
         return Err(format!("hakmem's worker cannot be built: {reason}"));
     }
 
@@ -74,7 +71,7 @@ pub fn run(options: &Growth) -> Result<ExitCode, String> {
         println!("{}", path.display());
     }
 
-    if let Some(broken) = rows.iter().find(|row| row.allocator == OWN && row.failure.is_some()) {
+    if let Some(broken) = rows.iter().find(|row| row.allocator == HAKMEM && row.failure.is_some()) {
         return Err(format!("{} under hakmem: {}", broken.workload, broken.failure.as_deref().unwrap_or_default()));
     }
     verdict::finish(&verdicts, options.check)

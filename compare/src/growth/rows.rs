@@ -1,8 +1,8 @@
 //! Finding one's way in the rows of a run.
 
-use super::OWN;
-use crate::ranking::{is_hakmem, Row};
+use crate::ranking::{is_hakmem, Row, HAKMEM};
 use crate::report::units::percent;
+use crate::statistics::Summary;
 use crate::verdict::{verdict, Verdict};
 
 pub fn find<'a>(rows: &'a [Row], case: &str, allocator: &str) -> Option<&'a Row> {
@@ -38,18 +38,22 @@ pub fn cell(row: Option<&Row>, value: impl Fn(&Row) -> Option<String>) -> String
     }
 }
 
+fn timed(row: &Row) -> Option<(&Row, Summary)> {
+    Some((row, row.ops_per_second?))
+}
+
 /// hakmem is at least as fast in a case as the fastest peer. The spread, the wider of the two, is there to be read with
 /// the ratio: a smaller difference means nothing.
 pub fn no_slower(target: String, rows: &[Row], case: &str) -> Verdict {
-    let speeds = |row: &Row| Some((row.allocator.clone(), row.rounds, row.ops_per_second?));
-    let own = find(rows, case, OWN).and_then(speeds);
-    let peers = rows.iter().filter(|row| row.workload == case && !is_hakmem(&row.allocator)).filter_map(speeds);
-    let fastest = peers.max_by(|a, b| a.2.median.total_cmp(&b.2.median));
-    let judged = own.zip(fastest).map(|(own, peer)| {
-        let ratio = own.2.median / peer.2.median;
-        let spread = [&own, &peer].into_iter().filter(|one| one.1 > 1).map(|one| one.2.spread()).reduce(f64::max);
+    let own = find(rows, case, HAKMEM).and_then(timed);
+    let peers = rows.iter().filter(|row| row.workload == case && !is_hakmem(&row.allocator)).filter_map(timed);
+    let fastest = peers.max_by(|a, b| a.1.median.total_cmp(&b.1.median));
+    let judged = own.zip(fastest).map(|((own, speed), (peer, fastest))| {
+        let ratio = speed.median / fastest.median;
+        let spreads = [(own, speed), (peer, fastest)].into_iter().filter(|(row, _)| row.rounds > 1);
+        let spread = spreads.map(|(_, speed)| speed.spread()).reduce(f64::max);
         let spread = spread.map_or_else(String::new, |spread| format!(", spread {}", percent(spread)));
-        (format!("{ratio:.2} × {}{spread}", peer.0), ratio >= 1.0)
+        (format!("{ratio:.2} × {}{spread}", peer.allocator), ratio >= 1.0)
     });
     let (measured, met) = judged.unzip();
     verdict(target, "≥ 1.00 × the fastest peer".into(), measured, met)

@@ -8,9 +8,8 @@ use serde::Serialize;
 
 use super::rows::find;
 use super::section::Section;
-use super::OWN;
 use crate::builder::Built;
-use crate::ranking::Row;
+use crate::ranking::{Row, HAKMEM};
 use crate::report::terminal::table;
 use crate::statistics::Summary;
 use crate::tools::{self, Tool};
@@ -148,7 +147,7 @@ fn extra(start: &Start, plain: &Start) -> String {
 
 fn judge(starts: &[Start]) -> Vec<Verdict> {
     let find = |name| starts.iter().find(|start| start.allocator == name);
-    let both = find(OWN).zip(find(PLAIN));
+    let both = find(HAKMEM).zip(find(PLAIN));
     let calls = both.and_then(|(own, plain)| Some(own.calls()? as i64 - plain.calls()? as i64));
     let memory = both.and_then(|(own, plain)| Some(own.anonymous?.median - plain.anonymous?.median));
     vec![

@@ -2,9 +2,8 @@
 
 use super::rows::{allocators, cell, find};
 use super::section::Section;
-use super::OWN;
 use crate::cli::Limits;
-use crate::ranking::Row;
+use crate::ranking::{Row, HAKMEM};
 use crate::report::terminal::table;
 use crate::report::units::time;
 use crate::statistics::Summary;
@@ -63,7 +62,7 @@ fn judge(rows: &[Row]) -> Vec<Verdict> {
     let p999 = |workload: &str, allocator| Some(find(rows, &name(workload), allocator)?.p999_ns?.median);
     let mut verdicts = Vec::new();
     for (workload, ..) in WORKLOADS {
-        let own = p999(workload, OWN);
+        let own = p999(workload, HAKMEM);
         for model in MODELS {
             let most = p999(workload, model);
             verdicts.push(verdict(

@@ -6,7 +6,7 @@ use super::terminal::{cells, HEADER};
 use super::units::three_digits;
 use super::{plot, Report};
 use crate::catalog;
-use crate::ranking::Row;
+use crate::ranking::{is_hakmem, Row};
 
 const STYLE: &str =
     "body{font:15px/1.45 system-ui,sans-serif;margin:2em auto;max-width:1080px;padding:0 1em;color:#222;\
@@ -110,7 +110,7 @@ fn workload(page: &mut String, rows: &[Row]) -> Result<Result<(), String>, std::
 }
 
 fn class(allocator: &str) -> &'static str {
-    if allocator.starts_with("hakmem") {
+    if is_hakmem(allocator) {
         " class=\"own\""
     } else {
         ""
