@@ -22,7 +22,7 @@ pub fn print(report: &Report) {
     println!("{}\n", overall(report));
     let ratios = against_best_peer(&report.rows);
     if !ratios.is_empty() {
-        println!("hakmem's throughput over the best peer's, by the rounds with both, and in what it lies with a certainty of 95 %:");
+        println!("hakmem's throughput over the best peer's, by the rounds with both, and in what it lies, from six rounds on with a certainty of 95 %:");
         for (workload, peer, ratio) in ratios {
             println!(
                 "  {workload:16} {} × {peer}, {} ({} rounds)",
