@@ -12,17 +12,30 @@ HAKMEM_INLINE void note_free(void *p) {
     }
 }
 
-/* Null, a block in a region after the first, a mapping of its own, or nothing of ours. */
+/* Whether `p` lies where this thread has freed before; see hakmem_cache_t. Nearly every pointer does, and the heap is at hand. */
+HAKMEM_INLINE bool lies_where_known(const void *p) {
+    const hakmem_range_t *known = &hakmem_thread_heap->cache.range;
+    return (uintptr_t)p - known->base < known->bytes;
+}
+
+/* Null, a block where the thread has freed none yet, one in a region after the first, a mapping of its own, or nothing of ours. */
 static HAKMEM_NOINLINE void free_elsewhere(void *p) {
     if (p == NULL) {
         return;
     }
-    if (hakmem_arena_contains_slow(p)) {
-        note_free(p);
-        hakmem_tiny_free(p);
-    } else {
+    hakmem_tiny_heap_t *heap = hakmem_thread_heap;
+    if (arena_contains_fast(p)) {
+        if (heap_is_real(heap)) {
+            heap->cache.range = arena_first_range();
+            hakmem_free(p); /* which knows it now */
+            return;
+        }
+    } else if (!hakmem_arena_contains_slow(p)) {
         hakmem_huge_free(p);
+        return;
     }
+    note_free(p);
+    hakmem_tiny_free(p);
 }
 
 /* Where the bin is full, or there is none. */
@@ -70,7 +83,7 @@ static HAKMEM_NOINLINE void free_past_cache(void *p) {
 }
 
 void hakmem_free(void *p) {
-    if (hakmem_unlikely(!arena_contains_fast(p))) {
+    if (hakmem_unlikely(!lies_where_known(p))) {
         free_elsewhere(p);
         return;
     }
@@ -87,16 +100,8 @@ void hakmem_free(void *p) {
     }
 }
 
-/* A block lies where the thread's cache took none yet, perhaps; see hakmem_cache_t. */
-HAKMEM_INLINE void learn_range(hakmem_tiny_heap_t *heap) {
-    hakmem_range_t range = arena_first_range();
-    if (hakmem_unlikely(heap->cache.range.bytes != range.bytes) && heap_is_real(heap)) {
-        heap->cache.range = range;
-    }
-}
-
 void hakmem_free_tiny(void *p, uint32_t size_class) {
-    if (hakmem_unlikely(!arena_contains_fast(p))) {
+    if (hakmem_unlikely(!lies_where_known(p))) {
         free_elsewhere(p);
         return;
     }
@@ -108,7 +113,6 @@ void hakmem_free_tiny(void *p, uint32_t size_class) {
         if (cache_bin_is_closed(&heap->cache, &heap->books, size_class)) {
             tiny_free_one_slot(p);
         } else {
-            learn_range(heap);
             free_cached(p, size_class);
         }
     } else {

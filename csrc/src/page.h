@@ -172,7 +172,9 @@ HAKMEM_INLINE void *page_pop(hakmem_tiny_page_t *page) {
             block_carry_less(block);
             return block_at(block, block_offsets(block)[others - 1]);
         }
-        page->free = block_next(block);
+        hakmem_block_t *next = block_next(block);
+        page->free = next;
+        __builtin_prefetch(next); /* which the next call reads, perhaps long after */
         page_block_given(page, block);
         return block;
     }

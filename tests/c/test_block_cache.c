@@ -330,7 +330,7 @@ static void free_from_elsewhere(void) {
 }
 
 /* What callers may push without a call: nothing before a thread's first free, and in a new chunk nothing before the first free
- * after it was made. */
+ * there. */
 static void test_range(void) {
     CHECK_EQ(hakmem_closed_cache.range.bytes, 0);
     allocate(CACHE_REOPEN);
@@ -344,11 +344,12 @@ static void test_range(void) {
     }
     CHECK(arena_first_range().bytes > before);
     CHECK_EQ(hakmem_thread_heap->cache.range.bytes, before);
-    free_from_elsewhere();
-    CHECK_EQ(hakmem_thread_heap->cache.range.bytes, arena_first_range().bytes);
+    free_from_elsewhere(); /* from before it */
+    CHECK_EQ(hakmem_thread_heap->cache.range.bytes, before);
     for (size_t i = 0; i < COUNT_OF(large); i++) {
         hakmem_free(large[i]);
     }
+    CHECK_EQ(hakmem_thread_heap->cache.range.bytes, arena_first_range().bytes);
     hakmem_purge();
 }
 
