@@ -126,23 +126,27 @@ const _: () = {
 #[repr(C)]
 #[derive(Debug, Copy, Clone)]
 pub struct hakmem_cache_t {
-    pub bins: [hakmem_cache_bin_t; 64usize],
-    pub countdown: u32,
     pub range: hakmem_range_t,
+    pub countdown: u32,
+    pub unused: [u32; 3usize],
+    pub bins: [hakmem_cache_bin_t; 64usize],
 }
 #[allow(clippy::unnecessary_operation, clippy::identity_op)]
 const _: () = {
-    ["Size of hakmem_cache_t"][::core::mem::size_of::<hakmem_cache_t>() - 1048usize];
+    ["Size of hakmem_cache_t"][::core::mem::size_of::<hakmem_cache_t>() - 1056usize];
     ["Alignment of hakmem_cache_t"][::core::mem::align_of::<hakmem_cache_t>() - 8usize];
     [
-        "Offset of field: hakmem_cache_t::bins",
-    ][::core::mem::offset_of!(hakmem_cache_t, bins) - 0usize];
+        "Offset of field: hakmem_cache_t::range",
+    ][::core::mem::offset_of!(hakmem_cache_t, range) - 0usize];
     [
         "Offset of field: hakmem_cache_t::countdown",
-    ][::core::mem::offset_of!(hakmem_cache_t, countdown) - 1024usize];
+    ][::core::mem::offset_of!(hakmem_cache_t, countdown) - 16usize];
     [
-        "Offset of field: hakmem_cache_t::range",
-    ][::core::mem::offset_of!(hakmem_cache_t, range) - 1032usize];
+        "Offset of field: hakmem_cache_t::unused",
+    ][::core::mem::offset_of!(hakmem_cache_t, unused) - 20usize];
+    [
+        "Offset of field: hakmem_cache_t::bins",
+    ][::core::mem::offset_of!(hakmem_cache_t, bins) - 32usize];
 };
 unsafe extern "C" {
     pub static hakmem_closed_cache: hakmem_cache_t;

@@ -19,7 +19,7 @@ type Slot = *mut core::ffi::c_void;
 /// `cache` is from [`thread_cache::get`].
 #[inline(always)]
 unsafe fn bin_of(cache: *mut ffi::hakmem_cache_t, bin: Bin) -> *mut ffi::hakmem_cache_bin_t {
-    // SAFETY: a cache begins with the array of its bins, and a `Bin` lies in it.
+    // SAFETY: a `Bin` is counted from the cache's start, and lies in its array of bins.
     unsafe { cache.cast::<Slot>().add(bin.words()).cast() }
 }
 

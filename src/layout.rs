@@ -69,6 +69,12 @@ pub(crate) struct Bin(usize);
 impl Bin {
     /// Words of a bin: two pointers.
     const WORDS: usize = 2;
+    /// Words of a cache before its bins.
+    const FIRST: usize = 4;
+
+    const fn of_class(class: usize) -> Self {
+        Bin(Self::FIRST + class * Self::WORDS)
+    }
 
     #[inline(always)]
     pub(crate) const fn words(self) -> usize {
@@ -77,21 +83,24 @@ impl Bin {
 
     #[inline(always)]
     pub(crate) const fn class(self) -> usize {
-        self.0 / Self::WORDS
+        (self.0 - Self::FIRST) / Self::WORDS
     }
 }
 
 #[cfg(not(miri))]
-const _: () = assert!(size_of::<crate::ffi::hakmem_cache_bin_t>() == Bin::WORDS * size_of::<*mut u8>());
+const _: () = {
+    assert!(size_of::<crate::ffi::hakmem_cache_bin_t>() == Bin::WORDS * size_of::<*mut u8>());
+    assert!(core::mem::offset_of!(crate::ffi::hakmem_cache_t, bins) == Bin::FIRST * size_of::<*mut u8>());
+};
 
 /// A constant, not a static: an index that is a constant folds, also in other crates.
 #[cfg_attr(not(hakmem_rust_fast_path), allow(dead_code))]
 const BIN_BY_WORDS: [u8; TABLE_MAX / CLASS_STEP + 1] = {
-    assert!(class_of(TABLE_MAX) * Bin::WORDS <= u8::MAX as usize);
+    assert!(Bin::of_class(class_of(TABLE_MAX)).words() <= u8::MAX as usize);
     let mut table = [0; TABLE_MAX / CLASS_STEP + 1];
     let mut i = 0;
     while i < table.len() {
-        table[i] = (class_of(i * CLASS_STEP) * Bin::WORDS) as u8;
+        table[i] = Bin::of_class(class_of(i * CLASS_STEP)).words() as u8;
         i += 1;
     }
     table

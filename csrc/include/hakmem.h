@@ -117,12 +117,14 @@ typedef struct {
     size_t bytes;
 } hakmem_range_t;
 typedef struct {
-    hakmem_cache_bin_t bins[HAKMEM_CACHE_CLASSES];
-    /* Counts the blocks popped; who makes it 0 calls hakmem_cache_tick. So a program that never misses notices time as well. */
-    uint32_t countdown;
+    /* First what every call wants: near the start, instructions name it by a byte. */
     /* Where blocks lie that may be pushed: range.bytes from range.base on. Only as much as this thread's frees have come upon:
      * hakmem_free_tiny takes those that lie elsewhere, and extends it. */
     hakmem_range_t range;
+    /* Counts the blocks popped; who makes it 0 calls hakmem_cache_tick. So a program that never misses notices time as well. */
+    uint32_t countdown;
+    uint32_t unused[3]; /* no bin lies in two cache lines */
+    hakmem_cache_bin_t bins[HAKMEM_CACHE_CLASSES];
 } hakmem_cache_t;
 
 /* What stands in before a thread has a heap. Never written. */
