@@ -117,9 +117,9 @@ typedef struct {
     size_t bytes;
 } hakmem_range_t;
 typedef struct {
-    /* First what every call wants: near the start, instructions name it by a byte. */
     /* Where blocks lie that may be pushed: range.bytes from range.base on. Only as much as this thread's frees have come upon:
-     * hakmem_free_tiny takes those that lie elsewhere, and extends it. */
+     * hakmem_free_tiny takes those that lie elsewhere, and extends it. This and the countdown come first, since every call wants
+     * them, and near the start an instruction names them by one byte. */
     hakmem_range_t range;
     /* Counts the blocks popped; who makes it 0 calls hakmem_cache_tick. So a program that never misses notices time as well. */
     uint32_t countdown;

@@ -14,8 +14,7 @@ HAKMEM_INLINE void note_free(void *p) {
 
 /* Whether `p` lies where this thread has freed before; see hakmem_cache_t. Nearly every pointer does, and the heap is at hand. */
 HAKMEM_INLINE bool lies_where_known(const void *p) {
-    const hakmem_range_t *known = &hakmem_thread_heap->cache.range;
-    return (uintptr_t)p - known->base < known->bytes;
+    return range_contains(hakmem_thread_heap->cache.range, p);
 }
 
 /* Null, a block where the thread has freed none yet, one in a region after the first, a mapping of its own, or nothing of ours. */
@@ -24,18 +23,15 @@ static HAKMEM_NOINLINE void free_elsewhere(void *p) {
         return;
     }
     hakmem_tiny_heap_t *heap = hakmem_thread_heap;
-    if (arena_contains_fast(p)) {
-        if (heap_is_real(heap)) {
-            heap->cache.range = arena_first_range();
-            hakmem_free(p); /* which knows it now */
-            return;
-        }
-    } else if (!hakmem_arena_contains_slow(p)) {
+    if (arena_contains_fast(p) && heap_is_real(heap)) {
+        heap->cache.range = arena_first_range();
+        hakmem_free(p); /* which knows it now */
+    } else if (arena_contains(p)) {
+        note_free(p);
+        hakmem_tiny_free(p);
+    } else {
         hakmem_huge_free(p);
-        return;
     }
-    note_free(p);
-    hakmem_tiny_free(p);
 }
 
 /* Where the bin is full, or there is none. */
@@ -134,7 +130,7 @@ size_t hakmem_usable_size(const void *p) {
     if (p == NULL) {
         return 0;
     }
-    if (!arena_contains_fast(p) && !hakmem_arena_contains_slow(p)) {
+    if (!arena_contains(p)) {
         return hakmem_huge_usable(p);
     }
     uintptr_t owner = owner_load(arena_info_of(p));

@@ -41,7 +41,8 @@ bool hakmem_arena_contains_slow(const void *p) {
     uint32_t count = atomic_load_explicit(&region_count, memory_order_acquire);
     for (uint32_t i = 1; i < count; i++) {
         uintptr_t base = atomic_load_explicit(&regions[i].base, memory_order_relaxed);
-        if ((uintptr_t)p - base < atomic_load_explicit(&regions[i].bytes, memory_order_relaxed)) {
+        size_t bytes = atomic_load_explicit(&regions[i].bytes, memory_order_relaxed);
+        if (range_contains((hakmem_range_t){base, bytes}, p)) {
             return true;
         }
     }

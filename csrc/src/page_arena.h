@@ -73,8 +73,6 @@ enum { HEAD_SLOTS = (sizeof(hakmem_chunk_t) + SLOT_BYTES - 1) / SLOT_BYTES };
 _Static_assert(HEAD_SLOTS == 2, "a chunk's head takes two slots");
 _Static_assert(sizeof(hakmem_slot_info_t) == 16, "four slots' info a cache line; arena_info_offset");
 
-bool hakmem_arena_contains_slow(const void *p); /* the regions after the first */
-
 typedef struct {
     _Atomic uintptr_t base;
     _Atomic size_t bytes;
@@ -90,10 +88,19 @@ HAKMEM_INLINE hakmem_range_t arena_first_range(void) {
                             atomic_load_explicit(&hakmem_first_region.bytes, memory_order_relaxed)};
 }
 
-/* Whether `p` lies in it. Nearly every pointer does, so that one compare decides. Null does not. */
-HAKMEM_INLINE bool arena_contains_fast(const void *p) {
-    hakmem_range_t range = arena_first_range();
+HAKMEM_INLINE bool range_contains(hakmem_range_t range, const void *p) {
     return (uintptr_t)p - range.base < range.bytes;
+}
+
+/* Whether `p` lies in the first region: nearly every pointer of ours does. Null does not. */
+HAKMEM_INLINE bool arena_contains_fast(const void *p) {
+    return range_contains(arena_first_range(), p);
+}
+
+bool hakmem_arena_contains_slow(const void *p); /* the regions after the first */
+
+HAKMEM_INLINE bool arena_contains(const void *p) {
+    return arena_contains_fast(p) || hakmem_arena_contains_slow(p);
 }
 
 HAKMEM_INLINE hakmem_chunk_t *arena_chunk_of(const void *p) {

@@ -17,7 +17,7 @@
 typedef enum { KIND_PAGE, KIND_RUN, KIND_HUGE } kind_t;
 
 static kind_t kind_of(const void *p) {
-    if (!arena_contains_fast(p) && !hakmem_arena_contains_slow(p)) {
+    if (!arena_contains(p)) {
         return KIND_HUGE;
     }
     return owner_load(arena_info_of(p)) == OWNER_LARGE ? KIND_RUN : KIND_PAGE;
