@@ -53,7 +53,8 @@ fn check(result: &Value) {
 
 #[test]
 fn all_six_run_and_give_every_figure() {
-    let results = results("all --quick --json --scale 0.01 --settle-ms 20");
+    // larson runs by the clock: in a fifth of this time, with the threads of the test beside at work, it may not come to a call that is timed.
+    let results = results("all --quick --json --scale 0.05 --settle-ms 20");
     let names: Vec<_> = results.iter().map(|result| result["program"].as_str().unwrap()).collect();
     assert_eq!(names, ["random_mixed", "tiny_hot", "mid_large", "mid_large_mt", "fragment_stress", "larson"]);
     results.iter().for_each(check);
