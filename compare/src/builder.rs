@@ -8,11 +8,33 @@ use std::process::{Command, Stdio};
 use crate::variant::{Recipe, Variant};
 use crate::{optimised, places, progress, tools};
 
+/// By how many bytes a worker's code is moved, in turn. Where code lies within a cache line and among its neighbours is chance, and decides
+/// more than most changes do: the same loop, pushing to a vector, took 1.5 times as long in one of four places, under every allocator. Rounds
+/// see all of them, so that no row is one allocator's luck. Functions begin at multiples of 16 B, lines at multiples of 64 B.
+const SHIFTS: [u32; 4] = [0, 16, 32, 48];
+
 /// A worker that is there.
 #[derive(Clone)]
 pub struct Built {
     pub variant: Variant,
-    pub program: PathBuf,
+    /// The same program with its code at each of `SHIFTS`.
+    programs: Vec<PathBuf>,
+}
+
+impl Built {
+    /// As the linker lays it out: for what does not depend on the place, such as counts.
+    pub fn program(&self) -> &Path {
+        self.program_of(0)
+    }
+
+    pub fn program_of(&self, round: u32) -> &Path {
+        &self.programs[round as usize % self.programs.len()]
+    }
+
+    #[cfg(test)]
+    pub fn of(variant: Variant, program: &str) -> Self {
+        Self { variant, programs: vec![program.into()] }
+    }
 }
 
 /// Builds what can be built, and tells of the rest, so that one missing tool does not end the run.
@@ -38,21 +60,30 @@ pub fn build(variant: &Variant) -> Result<Built, String> {
     if let Some(missing) = tools::missing(variant.needs) {
         return Err(missing);
     }
-    let made = match variant.recipe {
-        Recipe::Plain => cargo(variant, &Extra::default())?,
-        Recipe::CrossLanguageLto => optimised::cross_language_lto(variant)?,
+    let extra = match variant.recipe {
+        Recipe::Plain => Extra::default(),
+        Recipe::CrossLanguageLto => optimised::cross_language_lto()?,
         Recipe::ProfileGuided => optimised::profile_guided(variant)?,
     };
+    let programs = SHIFTS.iter().map(|shift| shifted(variant, &extra, *shift)).collect::<Result<_, _>>()?;
+    Ok(Built { variant: variant.clone(), programs })
+}
+
+/// Only the last step is done again for another shift: it is in the worker's smallest crate.
+fn shifted(variant: &Variant, extra: &Extra, shift: u32) -> Result<PathBuf, String> {
+    let mut extra = extra.clone();
+    extra.environment.push(("COMPARE_SHIFT", shift.to_string().into()));
+    let made = cargo(variant, &extra)?;
     // The next build of another variant replaces Cargo's own file.
     let directory = places::workers().join("bin");
     places::make(&directory)?;
-    let program = directory.join(&variant.name);
+    let program = directory.join(if shift == 0 { variant.name.clone() } else { format!("{}-{shift}", variant.name) });
     std::fs::copy(&made, &program).map_err(|error| format!("cannot copy {}: {error}", made.display()))?;
-    Ok(Built { variant: variant.clone(), program })
+    Ok(program)
 }
 
 /// What a special recipe adds to Cargo's command.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct Extra {
     pub environment: Vec<(&'static str, OsString)>,
     pub arguments: Vec<String>,
@@ -120,7 +151,8 @@ fn last_words(log: &Path) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::executable;
+    use super::{executable, Built, SHIFTS};
+    use crate::variant::Variant;
 
     #[test]
     fn takes_the_last_program_that_cargo_names() {
@@ -129,5 +161,14 @@ mod tests {
 {"reason":"build-finished","success":true}"#;
         assert_eq!(executable(messages).unwrap().to_str(), Some("/a/worker"));
         assert_eq!(executable(b""), None);
+    }
+
+    #[test]
+    fn rounds_take_the_places_in_turn() {
+        let programs = SHIFTS.iter().map(|shift| shift.to_string().into()).collect();
+        let built = Built { variant: Variant::hakmem(), programs };
+        let of_rounds: Vec<_> = (0..5).map(|round| built.program_of(round).to_str().unwrap()).collect();
+        assert_eq!(of_rounds, ["0", "16", "32", "48", "0"]);
+        assert_eq!(built.program(), built.program_of(0));
     }
 }

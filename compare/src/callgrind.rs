@@ -76,7 +76,7 @@ fn count(built: &Built, workload: &str, ops: u64, simulate: Simulate, timeout: u
     if simulate == Simulate::CachesAndBranches {
         command.args(["--cache-sim=yes", "--branch-sim=yes"]);
     }
-    command.arg(&built.program).args([workload, "--bare", "--ops", &ops.to_string()]);
+    command.arg(built.program()).args([workload, "--bare", "--ops", &ops.to_string()]);
     command.envs(built.variant.run_environment.iter().copied());
     let measured = Measurement::parse(&worker::output(command, Bounds::of(timeout, None))?)?;
     Ok(Counts { ops: measured.ops, events: totals(&file)? })

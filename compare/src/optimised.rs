@@ -1,7 +1,7 @@
 //! Two ways to build hakmem that ask more of the machine: link-time optimisation across languages, and a profile of its
 //! own runs. README.md has the same as commands.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 use crate::builder::{cargo, Extra};
@@ -10,7 +10,7 @@ use crate::variant::Variant;
 
 /// The C core is compiled to LLVM's intermediate code and optimised together with the Rust code. That takes a linker
 /// whose LLVM reads both: Rust's own, since clang's is most often the older one.
-pub fn cross_language_lto(variant: &Variant) -> Result<PathBuf, String> {
+pub fn cross_language_lto() -> Result<Extra, String> {
     let host = rustc(&["-vV"])?
         .lines()
         .find_map(|line| line.strip_prefix("host: ").map(String::from))
@@ -19,14 +19,11 @@ pub fn cross_language_lto(variant: &Variant) -> Result<PathBuf, String> {
         Path::new(rustc(&["--print", "sysroot"])?.trim()).join("lib/rustlib").join(&host).join("bin/gcc-ld/ld.lld");
     let choice = if linker.is_file() { format!("--ld-path={}", linker.display()) } else { "-fuse-ld=lld".into() };
     let flags = rust_flags(&format!("-Clinker-plugin-lto -Clinker=clang -Clink-arg={choice}"));
-    cargo(
-        variant,
-        &Extra {
-            environment: vec![("CC", "clang".into()), ("CFLAGS", "-flto".into()), ("RUSTFLAGS", flags.into())],
-            // With a target named, the flags above are not for build scripts.
-            arguments: vec!["--config".into(), "profile.release.lto=\"fat\"".into(), "--target".into(), host],
-        },
-    )
+    Ok(Extra {
+        environment: vec![("CC", "clang".into()), ("CFLAGS", "-flto".into()), ("RUSTFLAGS", flags.into())],
+        // With a target named, the flags above are not for build scripts.
+        arguments: vec!["--config".into(), "profile.release.lto=\"fat\"".into(), "--target".into(), host],
+    })
 }
 
 /// What a profile is gathered from: hot paths, remote frees, threads' ends, large blocks.
@@ -44,7 +41,7 @@ const TRAINING: &[(&str, &str)] = &[
 ];
 
 /// The C core alone is profiled, with gcc, so that the row differs from hakmem's in nothing else.
-pub fn profile_guided(variant: &Variant) -> Result<PathBuf, String> {
+pub fn profile_guided(variant: &Variant) -> Result<Extra, String> {
     let profile = places::workers().join("profile");
     if profile.exists() {
         std::fs::remove_dir_all(&profile).map_err(|error| format!("cannot empty {}: {error}", profile.display()))?;
@@ -52,20 +49,16 @@ pub fn profile_guided(variant: &Variant) -> Result<PathBuf, String> {
     places::make(&profile)?;
     // The same flags for Rust in both builds: gcc finds a profile by the object's path, and Cargo puts a hash of the
     // flags into it. The library that the first one needs does nothing in the second.
-    let build = |c_flags: String| {
-        cargo(
-            variant,
-            &Extra {
-                environment: vec![
-                    ("CC", "gcc".into()),
-                    ("CFLAGS", c_flags.into()),
-                    ("RUSTFLAGS", rust_flags("-Clink-arg=-lgcov").into()),
-                ],
-                arguments: Vec::new(),
-            },
-        )
+    let with = |c_flags: String| Extra {
+        environment: vec![
+            ("CC", "gcc".into()),
+            ("CFLAGS", c_flags.into()),
+            ("RUSTFLAGS", rust_flags("-Clink-arg=-lgcov").into()),
+        ],
+        arguments: Vec::new(),
     };
-    let instrumented = build(format!("-fprofile-generate={} -fprofile-update=atomic", profile.display()))?;
+    let instrumented =
+        cargo(variant, &with(format!("-fprofile-generate={} -fprofile-update=atomic", profile.display())))?;
     for (workload, scale) in TRAINING {
         let status = Command::new(&instrumented)
             .args([workload, "--scale", scale, "--settle-ms", "0", "--no-latency"])
@@ -77,7 +70,7 @@ pub fn profile_guided(variant: &Variant) -> Result<PathBuf, String> {
             return Err(format!("the instrumented build failed in {workload}: {status}"));
         }
     }
-    build(format!("-fprofile-use={} -fprofile-partial-training", profile.display()))
+    Ok(with(format!("-fprofile-use={} -fprofile-partial-training", profile.display())))
 }
 
 /// The user's own flags stay.

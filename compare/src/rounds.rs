@@ -140,7 +140,7 @@ impl<'a> Series<'a> {
                 let warmth = &mut self.warmth;
                 let mut run = |ended: &mut Ended| {
                     warmth.at_hand();
-                    worker::run(&self.built[a], case, self.limits, ended)
+                    worker::run(&self.built[a], self.round, case, self.limits, ended)
                 };
                 let measured = match &mut self.processors {
                     Some(processors) if case.threads => processors.in_place(run),

@@ -61,9 +61,9 @@ impl Case {
     }
 }
 
-/// Runs a case once, and calls `ended` when the timed part is over, of one with threads.
-pub fn run(built: &Built, case: &Case, limits: &Limits, ended: &mut Ended) -> Result<Measurement, String> {
-    let mut command = Command::new(&built.program);
+/// Runs a case once, in a round's place in memory, and calls `ended` when the timed part is over, of one with threads.
+pub fn run(built: &Built, round: u32, case: &Case, limits: &Limits, ended: &mut Ended) -> Result<Measurement, String> {
+    let mut command = Command::new(built.program_of(round));
     command.args(&case.arguments);
     command.envs(built.variant.run_environment.iter().copied());
     if let Some(sources) = rust_sources() {
@@ -73,7 +73,7 @@ pub fn run(built: &Built, case: &Case, limits: &Limits, ended: &mut Ended) -> Re
     if measurement.allocator != built.variant.allocator {
         return Err(format!(
             "{} is a worker with {}; run one comparison at a time in a target directory, and this one again",
-            built.program.display(),
+            built.program_of(round).display(),
             measurement.allocator
         ));
     }
@@ -215,8 +215,8 @@ mod tests {
         let run = |allocator: &str| {
             let words =
                 format!(r#"{{"allocator":"{allocator}","workload":"","ops":1,"seconds":1.0,"ops_per_second":1.0}}"#);
-            let built = Built { variant: Variant::hakmem(), program: "echo".into() };
-            run(&built, &Case::new("", &words), &limits, &mut || {})
+            let built = Built::of(Variant::hakmem(), "echo");
+            run(&built, 0, &Case::new("", &words), &limits, &mut || {})
         };
         assert!(run("hakmem").is_ok());
         assert!(run("system").unwrap_err().contains("a worker with system"));

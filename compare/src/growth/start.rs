@@ -75,7 +75,7 @@ fn system_calls(built: &Built, timeout: u64) -> Result<BTreeMap<String, u64>, St
     places::make(&directory)?;
     let file = directory.join(&built.variant.name);
     let mut command = Command::new("strace");
-    command.args(["-f", "-qq", "-o"]).arg(&file).arg(&built.program).args(case().arguments);
+    command.args(["-f", "-qq", "-o"]).arg(&file).arg(built.program()).args(case().arguments);
     command.envs(built.variant.run_environment.iter().copied());
     worker::output(command, Bounds::of(timeout, None))?;
     counts(&file)

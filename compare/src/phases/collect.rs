@@ -72,7 +72,7 @@ pub fn collect(options: &Phases) -> Result<Vec<PhaseRow>, String> {
             if let Some(counting) = counting.iter().find(|built| built.variant.name == name) {
                 add_statistics(&mut row, counting, options);
             }
-            row.hot_code = symbols::hot_size(&built.program)?;
+            row.hot_code = symbols::hot_size(built.program())?;
         }
         if row.failure.is_none() && row.instructions.is_none() {
             add_simulated(&mut row, built, options.limits.timeout, &bar);
@@ -114,7 +114,7 @@ fn timed_row(arm: Option<Arm>, built: &Built, runs: &rounds::Runs) -> PhaseRow {
 
 /// One run is enough: the same seed does the same work.
 fn add_statistics(row: &mut PhaseRow, counting: &Built, options: &Phases) {
-    match worker::run(counting, &super::case(&options.limits), &options.limits, &mut || {}) {
+    match worker::run(counting, 0, &super::case(&options.limits), &options.limits, &mut || {}) {
         Ok(measured) => {
             row.hit_rate = measured.hit_rate();
             row.atomics = measured.per_op(measured.atomic_ops);
