@@ -39,14 +39,27 @@ impl Built {
 
 /// Builds what can be built, and tells of the rest, so that one missing tool does not end the run.
 pub fn build_all(variants: &[Variant]) -> (Vec<Built>, Vec<(String, String)>) {
+    gather(variants, "building", build)
+}
+
+/// The same with what an earlier run built, for a machine that has no compilers.
+pub fn find_all(variants: &[Variant]) -> (Vec<Built>, Vec<(String, String)>) {
+    gather(variants, "finding", find)
+}
+
+fn gather(
+    variants: &[Variant],
+    what: &'static str,
+    get: fn(&Variant) -> Result<Built, String>,
+) -> (Vec<Built>, Vec<(String, String)>) {
     let (mut built, mut failed) = (Vec::new(), Vec::new());
-    let bar = progress::bar(variants.len() as u64, "building");
+    let bar = progress::bar(variants.len() as u64, what);
     for variant in variants {
         bar.say(&variant.name);
-        match build(variant) {
+        match get(variant) {
             Ok(worker) => built.push(worker),
             Err(reason) => {
-                bar.note(&format!("{} cannot be built and is left out: {reason}", variant.name));
+                bar.note(&format!("{} is left out: {reason}", variant.name));
                 failed.push((variant.name.clone(), reason));
             }
         }
@@ -54,6 +67,14 @@ pub fn build_all(variants: &[Variant]) -> (Vec<Built>, Vec<(String, String)>) {
     }
     bar.end();
     (built, failed)
+}
+
+fn find(variant: &Variant) -> Result<Built, String> {
+    let programs: Vec<PathBuf> = SHIFTS.iter().map(|shift| place(variant, *shift)).collect();
+    match programs.iter().find(|program| !program.is_file()) {
+        Some(missing) => Err(format!("{} is not there; a run without --no-build makes it", missing.display())),
+        None => Ok(Built { variant: variant.clone(), programs }),
+    }
 }
 
 pub fn build(variant: &Variant) -> Result<Built, String> {
@@ -75,11 +96,15 @@ fn shifted(variant: &Variant, extra: &Extra, shift: u32) -> Result<PathBuf, Stri
     extra.environment.push(("COMPARE_SHIFT", shift.to_string().into()));
     let made = cargo(variant, &extra)?;
     // The next build of another variant replaces Cargo's own file.
-    let directory = places::workers().join("bin");
-    places::make(&directory)?;
-    let program = directory.join(if shift == 0 { variant.name.clone() } else { format!("{}-{shift}", variant.name) });
+    let program = place(variant, shift);
+    places::make(program.parent().unwrap_or(Path::new(".")))?;
     std::fs::copy(&made, &program).map_err(|error| format!("cannot copy {}: {error}", made.display()))?;
     Ok(program)
+}
+
+fn place(variant: &Variant, shift: u32) -> PathBuf {
+    let name = &variant.name;
+    places::workers().join("bin").join(if shift == 0 { name.clone() } else { format!("{name}-{shift}") })
 }
 
 /// What a special recipe adds to Cargo's command.
@@ -151,7 +176,7 @@ fn last_words(log: &Path) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{executable, Built, SHIFTS};
+    use super::{executable, find, Built, SHIFTS};
     use crate::variant::Variant;
 
     #[test]
@@ -170,5 +195,11 @@ mod tests {
         let of_rounds: Vec<_> = (0..5).map(|round| built.program_of(round).to_str().unwrap()).collect();
         assert_eq!(of_rounds, ["0", "16", "32", "48", "0"]);
         assert_eq!(built.program(), built.program_of(0));
+    }
+
+    #[test]
+    fn a_worker_that_nobody_built_is_not_found() {
+        let nobody = Variant { name: "nobody-s".into(), ..Variant::hakmem() };
+        assert!(find(&nobody).is_err_and(|reason| reason.contains("--no-build")));
     }
 }

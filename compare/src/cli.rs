@@ -78,6 +78,10 @@ pub struct Suite {
     #[arg(long, default_value_t = 1000, value_name = "MS")]
     pub settle_ms: u64,
 
+    /// Do not build the workers, but run those that an earlier run left in the target directory.
+    #[arg(long)]
+    pub no_build: bool,
+
     #[command(flatten)]
     pub limits: Limits,
 }
@@ -161,6 +165,10 @@ pub struct Growth {
     /// Where growth.md, growth.json and growth.csv go [default: compare-results in the target directory].
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
+
+    /// Do not build the workers, but run those that an earlier run left in the target directory.
+    #[arg(long)]
+    pub no_build: bool,
 
     /// End with a failure when a target is missed.
     #[arg(long)]

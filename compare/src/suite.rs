@@ -15,9 +15,10 @@ pub fn run(options: &Suite) -> Result<ExitCode, String> {
     let out = places::results(options.out.as_deref());
     places::make(&out)?;
 
-    let (built, not_built) = builder::build_all(&variants);
+    let workers = if options.no_build { builder::find_all } else { builder::build_all };
+    let (built, not_built) = workers(&variants);
     if built.is_empty() {
-        return Err("no worker could be built".into());
+        return Err("there is no worker to run".into());
     }
     let cases: Vec<Case> =
         workloads.iter().map(|entry| Case::of(entry.name, &options.limits, options.settle_ms)).collect();

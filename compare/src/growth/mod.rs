@@ -23,9 +23,10 @@ use crate::{builder, places, report, selection};
 pub fn run(options: &Growth) -> Result<ExitCode, String> {
     let out = places::results(options.out.as_deref());
     places::make(&out)?;
-    let (built, not_built) = builder::build_all(&selection::allocators(&options.against)?);
+    let workers = if options.no_build { builder::find_all } else { builder::build_all };
+    let (built, not_built) = workers(&selection::allocators(&options.against)?);
     if let Some((_, reason)) = not_built.iter().find(|(name, _)| name == HAKMEM) {
-        return Err(format!("hakmem's worker cannot be built: {reason}"));
+        return Err(format!("hakmem's worker: {reason}"));
     }
 
     let chosen = |part: &Part| options.only.is_empty() || options.only.contains(part);
@@ -93,6 +94,6 @@ fn failures(rows: &[Row], not_built: &[(String, String)]) -> Vec<String> {
         Some(format!("{} under {}: {reason}", row.workload, row.allocator))
     });
     let missing =
-        not_built.iter().map(|(name, reason)| format!("{name} is not here, because it cannot be built: {reason}"));
+        not_built.iter().map(|(name, reason)| format!("{name} is not here: {reason}"));
     failed.chain(missing).collect()
 }

@@ -34,7 +34,7 @@ pub fn print(report: &Report) {
         println!();
     }
     for (name, reason) in &report.not_built {
-        println!("{name} is not here, because it cannot be built: {reason}");
+        println!("{name} is not here: {reason}");
     }
 }
 
