@@ -93,7 +93,6 @@ fn failures(rows: &[Row], not_built: &[(String, String)]) -> Vec<String> {
         let reason = row.failure.as_ref()?;
         Some(format!("{} under {}: {reason}", row.workload, row.allocator))
     });
-    let missing =
-        not_built.iter().map(|(name, reason)| format!("{name} is not here: {reason}"));
+    let missing = not_built.iter().map(|(name, reason)| format!("{name} is not here: {reason}"));
     failed.chain(missing).collect()
 }
