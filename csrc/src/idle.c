@@ -1,12 +1,10 @@
 #include "idle.h"
 
 #include "lock.h"
+#include "options.h"
 #include "os.h"
 
-enum {
-    MOST = 64,
-    PERIOD_MS = 100,
-};
+enum { MOST = 64 };
 
 /* What may wait, bounded without ticks like the pool's dirty slots: this and as much as is in use, for a process that
  * falls silent; and with what is in use no more than was in use at once within the last period or two, so that the
@@ -21,7 +19,7 @@ static struct {
 
 static const hakmem_mapping_t none;
 
-/* The most in use at a free since `recent_since_ms`, and within the period before; under the lock. */
+/* The most in use at a free since `recent_since_ms`, and within the period (HAKMEM_PURGE_MS) before; under the lock. */
 static size_t recent_live, recent_live_before;
 static uint64_t recent_since_ms;
 
@@ -116,9 +114,12 @@ static hakmem_mapping_t with_neighbours(hakmem_mapping_t mapping) {
 }
 
 hakmem_mapping_t hakmem_idle_keep(hakmem_mapping_t mapping, size_t live) {
-    uint64_t now_ms = hakmem_os_now_ms();
-    if (now_ms - recent_since_ms >= PERIOD_MS) {
-        recent_live_before = now_ms - recent_since_ms < 2 * PERIOD_MS ? recent_live : 0;
+    uint64_t now_ms = hakmem_os_now_ms(), period_ms = option_purge_ms();
+    if (period_ms == 0) {
+        return mapping;
+    }
+    if (now_ms - recent_since_ms >= period_ms) {
+        recent_live_before = now_ms - recent_since_ms < 2 * period_ms ? recent_live : 0;
         recent_live = 0;
         recent_since_ms = now_ms;
     }
@@ -147,7 +148,8 @@ static hakmem_mapping_t take_due(uint64_t now_ms, bool all) {
     hakmem_mapping_t due = none;
     hakmem_lock(HAKMEM_LOCK_HUGE);
     for (int i = 0; i < MOST && due.start == NULL; i++) {
-        if (idle[i].mapping.start != NULL && (all || now_ms - idle[i].since_ms >= PERIOD_MS)) {
+        /* `now_ms` may have been read before others kept what is here. */
+        if (idle[i].mapping.start != NULL && (all || now_ms >= idle[i].since_ms + option_purge_ms())) {
             due = take(&idle[i].mapping, idle[i].mapping.bytes);
         }
     }

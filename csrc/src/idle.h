@@ -20,7 +20,7 @@ hakmem_mapping_t hakmem_idle_keep(hakmem_mapping_t mapping, size_t live);
  * would cut a little at each. */
 void hakmem_idle_bound(size_t live, bool whole);
 
-/* Gives back what has waited for its period (100 ms); `all`: however long. */
+/* Gives back what has waited for its period (HAKMEM_PURGE_MS); `all`: however long. */
 void hakmem_idle_tick(uint64_t now_ms, bool all);
 
 size_t hakmem_idle_bytes(void);

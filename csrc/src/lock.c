@@ -5,6 +5,9 @@
 
 #include "fatal.h"
 #include "options.h"
+#include "os.h"
+
+enum { FORK_TRIES = 1000 };
 
 static pthread_mutex_t mutexes[HAKMEM_LOCK_COUNT] = {
     PTHREAD_MUTEX_INITIALIZER, PTHREAD_MUTEX_INITIALIZER, PTHREAD_MUTEX_INITIALIZER,
@@ -35,6 +38,20 @@ static void acquire(int which) {
     held_here |= 1U << which;
     atomic_signal_fence(memory_order_seq_cst);
     pthread_mutex_lock(&mutexes[which]);
+}
+
+static bool try_to_acquire(int which) {
+    for (int tries = 0; tries < FORK_TRIES; tries++) {
+        held_here |= 1U << which;
+        atomic_signal_fence(memory_order_seq_cst);
+        if (pthread_mutex_trylock(&mutexes[which]) == 0) {
+            return true;
+        }
+        atomic_signal_fence(memory_order_seq_cst);
+        held_here &= ~(1U << which);
+        hakmem_os_yield();
+    }
+    return false;
 }
 
 static void release(int which) {
@@ -70,12 +87,19 @@ void hakmem_lock_all(void) {
     if (forks_here++ != 0) {
         return; /* a handler forks in the middle of a fork, which has them all */
     }
-    uint32_t missing = ~held_here;
+    uint32_t held = held_here;
     /* Outermost first, as everyone else nests them. What an interrupted call of this thread holds stays as it is: the child
-     * has that call too, and it goes on there when the handler returns. */
+     * has that call too, and it goes on there when the handler returns. A lock outside of those is not waited for, since who has it may
+     * be waiting for us: it is then missing in the child, which may only end or call exec. */
     for (int i = HAKMEM_LOCK_COUNT - 1; i >= 0; i--) {
-        if ((missing & (1U << i)) != 0) {
+        if ((held & (1U << i)) != 0) {
+            continue;
+        }
+        bool in_order = (held & ((1U << i) - 1)) == 0;
+        if (in_order) {
             acquire(i);
+        }
+        if (in_order || try_to_acquire(i)) {
             taken_to_fork |= 1U << i;
         }
     }

@@ -29,7 +29,8 @@ typedef enum {
 void hakmem_lock(hakmem_lock_t which);
 void hakmem_unlock(hakmem_lock_t which);
 
-/* For fork: all of them, in a fixed order, so that the child gets none that is held. */
+/* For fork: all of them, in a fixed order, so that the child gets none that is held. From a handler that interrupted their holder, those
+ * that can be had without a deadlock. */
 void hakmem_lock_all(void);
 void hakmem_unlock_all(void);
 

@@ -181,7 +181,6 @@ hakmem_chunk_t *hakmem_arena_add_chunk(uint32_t least) {
 }
 
 bool hakmem_arena_retire_chunk(hakmem_chunk_t *chunk) {
-    hakmem_lock(HAKMEM_LOCK_ARENA);
     /* The caller owns every slot, so nobody commits here meanwhile. The head stays. */
     uint32_t committed = atomic_load_explicit(&chunk->committed, memory_order_relaxed);
     bool ok = hakmem_os_decommit(arena_slot_start(chunk, HEAD_SLOTS), (size_t)(committed - HEAD_SLOTS) << SLOT_SHIFT);
@@ -192,7 +191,6 @@ bool hakmem_arena_retire_chunk(hakmem_chunk_t *chunk) {
         idle_chunks++;
         atomic_fetch_sub_explicit(&active_chunks, 1, memory_order_relaxed);
     }
-    hakmem_unlock(HAKMEM_LOCK_ARENA);
     return ok;
 }
 

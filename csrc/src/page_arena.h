@@ -181,8 +181,8 @@ hakmem_chunk_t *hakmem_arena_chunk(uint32_t index);
  * refuses, or (with a trace line) where the chunk table is full. Takes the arena's lock. `least` slots at least. */
 hakmem_chunk_t *hakmem_arena_add_chunk(uint32_t least);
 
-/* Takes the arena's lock and gives a chunk back, all of whose slots the caller has claimed. False: the system refused, and
- * everything is as it was. */
+/* Gives a chunk back, all of whose slots the caller has claimed, under the arena's lock. False: the system refused, and everything is
+ * as it was. */
 bool hakmem_arena_retire_chunk(hakmem_chunk_t *chunk);
 
 /* Gives the address space back in which no chunk was made yet. The next chunk reserves anew. */

@@ -1,5 +1,6 @@
 #include "purge.h"
 
+#include "lock.h"
 #include "options.h"
 #include "os.h"
 #include "trace.h"
@@ -101,12 +102,17 @@ static uint64_t purge_slots(hakmem_chunk_t *chunk, uint32_t word, uint64_t slots
     return done;
 }
 
-/* Purges claimed slots and lists them as released, or as empty again. */
+/* Purges claimed slots and lists them as released, or as empty again. They count as dirty no more from the beginning: whoever
+ * purges at the same time sees what is still too much. */
 static void purge_claimed(hakmem_chunk_t *chunk, uint32_t word, uint64_t claimed) {
+    atomic_fetch_sub_explicit(&dirty_slots, __builtin_popcountll(claimed), memory_order_relaxed);
     uint64_t done = purge_slots(chunk, word, claimed);
-    give_bits(&chunk->empty[word], claimed & ~done);
+    uint64_t kept = claimed & ~done;
+    if (kept != 0) { /* counted before their bits are set, as in hakmem_purge_count_given */
+        atomic_fetch_add_explicit(&dirty_slots, __builtin_popcountll(kept), memory_order_seq_cst);
+        give_bits(&chunk->empty[word], kept);
+    }
     give_bits(&chunk->released[word], done);
-    atomic_fetch_sub_explicit(&dirty_slots, __builtin_popcountll(done), memory_order_relaxed);
 }
 
 /* The slots that were never used, but may be resident as their neighbours' huge page is. */
@@ -122,14 +128,9 @@ static void purge_unused(hakmem_chunk_t *chunk) {
     }
 }
 
-/* Gives a chunk back that is free from end to end, unless it is the last one. */
-static void retire_if_empty(hakmem_chunk_t *chunk) {
+/* Claims all of a chunk and gives it back, or leaves it. Under the arena's lock, so that no fork's child finds it claimed by nobody. */
+static void retire(hakmem_chunk_t *chunk) {
     uint32_t length = chunk->slots - HEAD_SLOTS;
-    uint64_t bits[CHUNK_WORDS];
-    hakmem_snapshot(chunk, FROM_ANY, bits);
-    if (hakmem_arena_active_chunks() <= 1 || hakmem_next_bit(bits, HEAD_SLOTS, false) < chunk->slots) {
-        return;
-    }
     hakmem_claim_t claim;
     uint32_t last = (chunk->slots - 1) / 64;
     int64_t were_dirty = 0;
@@ -152,8 +153,22 @@ static void retire_if_empty(hakmem_chunk_t *chunk) {
     HAKMEM_TRACE("SP_SLOT_COMPLETELY_EMPTY", chunk, length);
 }
 
+/* Gives a chunk back that is free from end to end, unless it is the last one. */
+static void retire_if_empty(hakmem_chunk_t *chunk) {
+    uint64_t bits[CHUNK_WORDS];
+    hakmem_snapshot(chunk, FROM_ANY, bits);
+    if (hakmem_arena_active_chunks() > 1 && hakmem_next_bit(bits, HEAD_SLOTS, false) >= chunk->slots) {
+        hakmem_lock(HAKMEM_LOCK_ARENA);
+        retire(chunk);
+        hakmem_unlock(HAKMEM_LOCK_ARENA);
+    }
+}
+
 /* The highest `most` of the bits; none if that is less than one. */
 static uint64_t highest_bits(uint64_t bits, int64_t most) {
+    if (most <= 0) { /* by how much may be anything: what was in use a moment ago, less what waits */
+        return 0;
+    }
     for (int64_t less = __builtin_popcountll(bits) - most; less > 0; less--) {
         bits &= bits - 1;
     }
@@ -211,7 +226,7 @@ static void purge_all(bool only_aged, int64_t until_dirty) {
 void hakmem_pool_tick(uint64_t now_ms) {
     uint64_t at = atomic_load_explicit(&purge_at, memory_order_relaxed);
     /* The CAS elects one thread. It and the look at dirty_slots below are seq_cst, as are their partners in
-     * hakmem_purge_count_given and hakmem_purge_given: one of the two sides sees that a purge must be set. */
+     * hakmem_purge_count_given and set_purge: one of the two sides sees that a purge must be set. */
     if (at == 0 || now_ms < at ||
         !atomic_compare_exchange_strong_explicit(&purge_at, &at, 0, memory_order_seq_cst, memory_order_relaxed)) {
         return;
@@ -225,8 +240,17 @@ void hakmem_pool_tick(uint64_t now_ms) {
     }
 }
 
+/* Sees to it that what is dirty waits for its period at most. */
+static void set_purge(int64_t dirty) {
+    /* Seq_cst: see hakmem_pool_tick. */
+    if (dirty > 0 && atomic_load_explicit(&purge_at, memory_order_seq_cst) == 0) {
+        atomic_store_explicit(&purge_at, hakmem_os_now_ms() + option_purge_ms(), memory_order_relaxed);
+    }
+}
+
 void hakmem_pool_purge(void) {
     purge_all(false, NONE_DIRTY);
+    set_purge(atomic_load_explicit(&dirty_slots, memory_order_seq_cst)); /* what the system kept */
 }
 
 void hakmem_purge_given(hakmem_slot_counts_t counts) {
@@ -237,9 +261,7 @@ void hakmem_purge_given(hakmem_slot_counts_t counts) {
         purge_all(false, most - most / 4);
         dirty = atomic_load_explicit(&dirty_slots, memory_order_seq_cst); /* what is left waits as others do */
     }
-    if (dirty > 0 && atomic_load_explicit(&purge_at, memory_order_seq_cst) == 0) {
-        atomic_store_explicit(&purge_at, hakmem_os_now_ms() + option_purge_ms(), memory_order_relaxed);
-    }
+    set_purge(dirty);
 }
 
 uint32_t hakmem_purges_ended(void) {
@@ -254,4 +276,13 @@ void hakmem_pool_after_fork(void) {
     /* Relaxed: there is no other thread. A purge that one of them had begun is over, and what it held stays so. */
     atomic_store_explicit(&purges_ended, atomic_load_explicit(&purges_begun, memory_order_relaxed),
                           memory_order_relaxed);
+    /* Nor will they set the bits that they had counted, or count those that they had claimed. */
+    int64_t dirty = 0;
+    for (uint32_t i = hakmem_arena_chunk_count(); i-- > 0;) {
+        const hakmem_chunk_t *chunk = hakmem_arena_chunk(i);
+        for (uint32_t w = 0; w < CHUNK_WORDS; w++) {
+            dirty += __builtin_popcountll(atomic_load_explicit(&chunk->empty[w], memory_order_relaxed));
+        }
+    }
+    atomic_store_explicit(&dirty_slots, dirty, memory_order_relaxed);
 }

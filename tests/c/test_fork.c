@@ -1,10 +1,13 @@
 /* A process forks while its other threads allocate: the child allocates, frees what it inherited, starts threads, ends. */
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "check.h"
+#include "lock.h"
+#include "purge.h"
 #include "tiny.h"
 
 static atomic_bool stop;
@@ -122,12 +125,66 @@ static void test_without_heap(void) {
     atomic_store(&stop, false);
 }
 
+static void *take_late_then_huge(void *has_late) {
+    hakmem_lock(HAKMEM_LOCK_LATE);
+    atomic_store((atomic_bool *)has_late, true);
+    hakmem_lock(HAKMEM_LOCK_HUGE);
+    hakmem_unlock(HAKMEM_LOCK_HUGE);
+    hakmem_unlock(HAKMEM_LOCK_LATE);
+    return NULL;
+}
+
+/* A handler forks that interrupted whoever has a lock, while another thread has an outer one and waits for that. */
+static void test_from_a_handler(void) {
+    atomic_bool has_late = false;
+    pthread_t thread;
+    hakmem_lock(HAKMEM_LOCK_HUGE);
+    CHECK_EQ(pthread_create(&thread, NULL, take_late_then_huge, &has_late), 0);
+    while (!atomic_load(&has_late)) {
+        sched_yield();
+    }
+    alarm(60);
+    pid_t pid = fork();
+    CHECK(pid >= 0);
+    if (pid == 0) {
+        _exit(0);
+    }
+    int status;
+    CHECK_EQ(waitpid(pid, &status, 0), pid);
+    CHECK_EQ(status, 0);
+    alarm(0);
+    hakmem_unlock(HAKMEM_LOCK_HUGE);
+    CHECK_EQ(pthread_join(thread, NULL), 0);
+}
+
+/* A thread that the child lacks was between counting slots and setting their bits. */
+static void test_dirty_slots_are_counted_anew(void) {
+    enum { SLOTS = 200 };
+    hakmem_free(hakmem_malloc(100000));
+    size_t before = hakmem_pool_dirty_bytes();
+    hakmem_purge_count_claimed(SLOTS, 0);
+    hakmem_purge_count_given(SLOTS);
+    pid_t pid = fork();
+    CHECK(pid >= 0);
+    if (pid == 0) {
+        CHECK_EQ(hakmem_pool_dirty_bytes(), before);
+        _exit(0);
+    }
+    int status;
+    CHECK_EQ(waitpid(pid, &status, 0), pid);
+    CHECK_EQ(status, 0);
+    CHECK_EQ(hakmem_pool_dirty_bytes(), before + SLOTS * SLOT_BYTES);
+    hakmem_purge_count_claimed(0, SLOTS);
+}
+
 int main(void) {
     if (skipped_under("thread", "test_fork", "starting threads in a forked child is not supported") ||
         skipped_under("address", "test_fork", "a forked child inherits the tool's own locks as they are")) {
         return 0;
     }
     test_without_heap();
+    test_from_a_handler();
+    test_dirty_slots_are_counted_anew();
     pthread_t threads[3];
     for (uintptr_t i = 0; i < 3; i++) {
         CHECK_EQ(pthread_create(&threads[i], NULL, allocate_all_kinds, (void *)(i + 1)), 0);

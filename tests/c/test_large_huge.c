@@ -6,6 +6,7 @@
 #include "check.h"
 #include "huge.h"
 #include "idle.h"
+#include "options.h"
 #include "large.h"
 #include "mapping.h"
 #include "os.h"
@@ -437,6 +438,24 @@ static void test_what_waits(void) {
     CHECK_EQ(hakmem_idle_bytes(), 0);
 }
 
+/* A thread that read the clock and then was held up takes nothing that was freed meanwhile. */
+static void test_clock_of_before(void) {
+    forget_the_past();
+    hakmem_free(hakmem_malloc(12 * MIB));
+    hakmem_idle_tick(hakmem_os_now_ms() - 1000, false);
+    CHECK_EQ(hakmem_idle_bytes(), 12 * MIB);
+    hakmem_idle_tick(hakmem_os_now_ms() + option_purge_ms(), false);
+    CHECK_EQ(hakmem_idle_bytes(), 0);
+}
+
+static void test_purge_at_once(void) {
+    forget_the_past();
+    atomic_store(&hakmem_options.purge_ms, 0);
+    hakmem_free(hakmem_malloc(12 * MIB));
+    CHECK_EQ(hakmem_idle_bytes(), 0);
+    atomic_store(&hakmem_options.purge_ms, PURGE_MS_DEFAULT);
+}
+
 int main(void) {
     errno = 7;
     hakmem_free(NULL);
@@ -457,6 +476,8 @@ int main(void) {
 #endif
     test_cut_and_append();
     test_what_waits();
+    test_clock_of_before();
+    test_purge_at_once();
     hakmem_free(NULL);
     CHECK_EQ(stats().live_blocks, 0);
     return 0;

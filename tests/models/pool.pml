@@ -1,7 +1,7 @@
 /* The shared pool: its lock-free list of free slots (bits) and how they are claimed, undone, released and purged; `available`,
  * `run_limit`; and a chunk that is given back and made anew.
  *
- * Mirrors csrc/src/slot_bits.h, slot_bits.c, purge.c (purge_chunk, retire_if_empty), shared_pool.c and page_arena.c
+ * Mirrors csrc/src/slot_bits.h, slot_bits.c, purge.c (purge_chunk, retire_if_empty, retire), shared_pool.c and page_arena.c
  * (hakmem_arena_add_chunk, hakmem_arena_retire_chunk). One chunk of three slots in one word, two threads that acquire and release
  * runs of one or two slots, and one that purges. The system makes no other chunk, and may refuse to commit. Sequentially
  * consistent, which the seq_cst accesses promise (loom/src/pool.rs has the orders); every operation on a shared word is a step.
@@ -221,6 +221,7 @@ inline retire_if_empty() {
     look();
     if
     :: bits == ALL ->
+        atomic { !arena_lock -> arena_lock = true }
         claim_bits(dirty, ALL, e);
         claim_bits(released, ALL, r);
         claim_bits(unused, ALL, n);
@@ -229,14 +230,13 @@ inline retire_if_empty() {
         :: (e | r | n) != ALL -> undo()
 #endif
         :: else ->
-            atomic { !arena_lock -> arena_lock = true }
             if
             :: true -> /* `available` stays set: a search that finds nothing clears it */
                 atomic { assert(in_use); assert((owned & ALL) == ALL); in_use = false; owned = 0 }
-                arena_lock = false
-            :: true -> arena_lock = false; undo() /* the system refused */
+            :: true -> undo() /* the system refused */
             fi
-        fi
+        fi;
+        arena_lock = false
     :: else
     fi
 }

@@ -1,6 +1,6 @@
 /* An acquisition is not refused for a purge's sake: a purge holds the slots that it works on, and they may be all there is.
  *
- * Mirrors csrc/src/shared_pool.c (hakmem_pool_acquire, acquire_once, claim_from), purge.c (purge_all, purge_chunk, retire_if_empty,
+ * Mirrors csrc/src/shared_pool.c (hakmem_pool_acquire, acquire_once, claim_from), purge.c (purge_all, purge_chunk, retire_if_empty, retire,
  * hakmem_purges_ended, hakmem_purges_since), slot_bits.c and page_arena.c (hakmem_arena_add_chunk, hakmem_arena_retire_chunk). One
  * chunk of SLOTS slots, one thread that acquires a slot, PURGES threads that purge once each; the system makes no other chunk.
  * Sequentially consistent (loom/src/pool.rs has the orders).
@@ -151,18 +151,15 @@ inline retire_if_empty() {
     look();
     if
     :: bits == ALL ->
+        atomic { !arena_lock -> arena_lock = true }
         claim_bits(dirty, ALL, e);
         claim_bits(released, ALL, r);
         claim_bits(unused, ALL, n);
         if
         :: (e | r | n) != ALL -> undo()
-        :: else ->
-            atomic { !arena_lock -> arena_lock = true }
-            if
-            :: true -> in_use = false; arena_lock = false
-            :: true -> arena_lock = false; undo() /* the system refused */
-            fi
-        fi
+        :: else -> if :: true -> in_use = false :: true -> undo() /* the system refused */ fi
+        fi;
+        arena_lock = false
     :: else
     fi
 }

@@ -1,8 +1,8 @@
 /* Who purges, and when: purge_at and dirty_slots between those who release slots, those who claim them and those who notice time
  * passing.
  *
- * Mirrors csrc/src/purge.c (hakmem_pool_tick, hakmem_purge_count_given and hakmem_purge_given, between which hakmem_pool_release sets
- * the bits, hakmem_purge_count_claimed, purge_all, excess, purge_chunk, purge_claimed). One chunk; two threads that release, one or
+ * Mirrors csrc/src/purge.c (hakmem_pool_tick, hakmem_purge_count_given and hakmem_purge_given with set_purge, between which
+ * hakmem_pool_release sets the bits, hakmem_purge_count_claimed, purge_all, excess, purge_chunk, purge_claimed). One chunk; two threads that release, one or
  * three slots at a time, of which two may wait; one that claims; two that tick. The clock is always late enough, and the system may
  * keep what is purged, which is then given back as it was. Sequentially consistent, which the seq_cst accesses of purge_at and
  * dirty_slots promise (loom/src/pool.rs has the orders).
@@ -16,10 +16,13 @@
  * site: csrc/src/purge.c hakmem_pool_tick compare_exchange_strong seq_cst/relaxed
  * site: csrc/src/purge.c hakmem_purge_count_given fetch_add seq_cst
  * site: csrc/src/purge.c hakmem_purge_given load seq_cst
- * site: csrc/src/purge.c hakmem_purge_given store relaxed
+ * site: csrc/src/purge.c hakmem_pool_purge load seq_cst
+ * site: csrc/src/purge.c set_purge load seq_cst
+ * site: csrc/src/purge.c set_purge store relaxed
  * site: csrc/src/purge.c hakmem_purge_count_claimed fetch_sub relaxed
  * site: csrc/src/purge.c excess load relaxed
  * site: csrc/src/purge.c purge_claimed fetch_sub relaxed
+ * site: csrc/src/purge.c purge_claimed fetch_add seq_cst
  * site: csrc/src/purge.c purge_chunk load relaxed
  * site: csrc/src/purge.c purge_chunk store relaxed
  *
@@ -31,6 +34,7 @@
  * twin: TIME_READ_EARLY  a release reads purge_at before it counts its slots (what an order below seq_cst allows)
  * twin: DIRTY_READ_EARLY a tick reads dirty_slots before it clears purge_at (the same)
  * twin: COUNTED_LATE     a release counts its slots after it set their bits
+ * twin: KEPT_COUNTED_LATE and so does a purge with those that the system kept
  */
 #ifndef RELEASES
 #define RELEASES 1
@@ -53,8 +57,19 @@ inline set_time() {
 inline purge(some, by_clock) {
     d_step { n = (some < waiting -> some : waiting); waiting = waiting - n }
     if
-    :: n > 0 -> waiting = waiting + n; n = 0 /* the system kept it */
-    :: n > 0 -> dirty = dirty - n; n = 0
+    :: n > 0 ->
+        dirty = dirty - n;
+        if
+        :: true ->
+#ifdef KEPT_COUNTED_LATE
+            d_step { waiting = waiting + n; assert(dirty >= waiting) }
+            d_step { dirty = dirty + n; n = 0 }
+#else
+            dirty = dirty + n; /* the system kept it */
+            d_step { waiting = waiting + n; assert(dirty >= waiting); n = 0 }
+#endif
+        :: true -> n = 0
+        fi
     :: n == 0
     fi;
     aged = (by_clock || aged > waiting -> waiting : aged)

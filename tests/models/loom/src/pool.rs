@@ -2,7 +2,7 @@
 //!
 //! Mirrors csrc/src/slot_bits.h and slot_bits.c (`available`: hakmem_set_available against hakmem_clear_available_if_full; `run_limit`:
 //! hakmem_set_available against claim_from of shared_pool.c), purge.c (`purge_at` and `dirty_slots`: hakmem_purge_count_given and
-//! hakmem_purge_given against hakmem_pool_tick; `purges_begun` and `purges_ended`: purge_all against `acquire` of shared_pool.c) and
+//! hakmem_purge_given and set_purge against hakmem_pool_tick; `purges_begun` and `purges_ended`: purge_all against `acquire` of shared_pool.c) and
 //! page_arena.c (set_free_bits, hakmem_arena_commit). The core's seq_cst accesses are a fence here; see main.rs.
 //!
 //! site: csrc/src/purge.c hakmem_pool_tick load seq_cst
@@ -10,7 +10,8 @@
 //! site: csrc/src/purge.c hakmem_pool_tick compare_exchange_strong seq_cst/relaxed
 //! site: csrc/src/purge.c hakmem_purge_count_given fetch_add seq_cst
 //! site: csrc/src/purge.c hakmem_purge_given load seq_cst
-//! site: csrc/src/purge.c hakmem_purge_given store relaxed
+//! site: csrc/src/purge.c set_purge load seq_cst
+//! site: csrc/src/purge.c set_purge store relaxed
 //! site: csrc/src/purge.c hakmem_purges_ended load acquire
 //! site: csrc/src/purge.c hakmem_purges_since load relaxed
 //! site: csrc/src/purge.c purge_all fetch_add relaxed
