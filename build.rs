@@ -94,6 +94,12 @@ fn is_address_sanitized() -> bool {
     env::var("CARGO_CFG_SANITIZE").is_ok_and(|names| names.split(',').any(|name| name == "address"))
 }
 
+/// Whether a thread-local cell of Rust's needs no memory from the allocator: the targets whose linker and loader know such cells.
+fn has_native_thread_locals() -> bool {
+    let is = |name: &str, values: &[&str]| env::var(name).is_ok_and(|value| values.contains(&value.as_str()));
+    is("CARGO_CFG_TARGET_OS", &["linux", "macos", "ios", "freebsd"]) && !is("CARGO_CFG_TARGET_ENV", &["ohos"])
+}
+
 /// The inlined path is the block cache's; it needs a thread-local cell, hence `std`, and neither counts nor asserts nor
 /// tells a memory checker.
 fn choose_fast_path() {
@@ -103,7 +109,8 @@ fn choose_fast_path() {
         "HAKMEM_STATS" | "HAKMEM_VALGRIND" => value_of(switch) == "0",
         _ => true,
     });
-    if wanted && possible && !is_address_sanitized() && env::var_os("CARGO_FEATURE_STD").is_some() {
+    let has_cell = has_native_thread_locals() && env::var_os("CARGO_FEATURE_STD").is_some();
+    if wanted && possible && has_cell && !is_address_sanitized() {
         println!("cargo::rustc-cfg=hakmem_rust_fast_path");
     }
 }
@@ -131,8 +138,7 @@ fn compile_core(csrc: &Path) {
     if is_address_sanitized() {
         build.flag("-fsanitize=address"); // by which csrc/src/config.h knows; the runtime is rustc's
     }
-    println!("cargo::rerun-if-env-changed=HAKMEM_WERROR");
-    if env::var("HAKMEM_WERROR").is_ok_and(|v| v == "1") {
+    if value_of(&Switch { name: "HAKMEM_WERROR", values: BOOL, default: "0" }) == "1" {
         build.flags(["-Wall", "-Wextra", "-Wshadow", "-Wstrict-prototypes", "-Wconversion", "-Wno-sign-conversion"]);
         build.flag("-Werror");
     }

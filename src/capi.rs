@@ -49,7 +49,7 @@ pub unsafe extern "C" fn hakmem_stats_json(buffer: *mut c_char, size: usize) -> 
 #[no_mangle]
 pub extern "C" fn hakmem_handle_alloc_error(size: usize, align: usize) {
     let align = if align.is_power_of_two() { align } else { 1 };
-    let size = size.min(isize::MAX as usize - align);
+    let size = size.min((isize::MAX as usize).saturating_sub(align));
     match core::alloc::Layout::from_size_align(size, align) {
         Ok(layout) => alloc_crate::alloc::handle_alloc_error(layout),
         // Only an alignment near the end of the address space comes here; the size says enough.

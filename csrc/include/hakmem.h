@@ -182,7 +182,8 @@ void hakmem_stats_get(hakmem_stats_t *out);
 size_t hakmem_class_bytes(uint32_t size_class);
 uint32_t hakmem_class_of(size_t size);
 
-/* Called with the size and alignment of each allocation that is about to fail, before null is returned; null removes it.
+/* Called with the size and alignment of each allocation that is about to fail, before null is returned; null removes it. A size
+ * that fits a page's blocks may be told rounded up to theirs, with the alignment 1; a product that overflows is SIZE_MAX.
  * Returns the one that was set. It must not allocate. */
 typedef void (*hakmem_failure_hook_t)(size_t size, size_t align);
 hakmem_failure_hook_t hakmem_set_failure_hook(hakmem_failure_hook_t hook);

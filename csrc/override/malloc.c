@@ -3,6 +3,7 @@
 
 #include <errno.h>
 
+#include "../src/failure.h"
 #include "../src/os.h"
 
 HAKMEM_EXPORT void *malloc(size_t size) {
@@ -44,8 +45,7 @@ HAKMEM_EXPORT void *realloc(void *p, size_t size) {
 HAKMEM_EXPORT void *reallocarray(void *p, size_t count, size_t size) {
     size_t total;
     if (__builtin_mul_overflow(count, size, &total)) {
-        errno = ENOMEM;
-        return NULL;
+        return hakmem_out_of_memory(SIZE_MAX, 1);
     }
     return realloc(p, total);
 }
@@ -94,8 +94,7 @@ HAKMEM_EXPORT void *valloc(size_t size) {
 HAKMEM_EXPORT void *pvalloc(size_t size) {
     size_t page = hakmem_os_page_size();
     if (size > (size_t)PTRDIFF_MAX - page) {
-        errno = ENOMEM;
-        return NULL;
+        return hakmem_out_of_memory(size, page);
     }
     return aligned_block(page, align_up(max_size(size, 1), page));
 }

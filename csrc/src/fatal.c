@@ -118,6 +118,13 @@ static int crash_index(int signal) {
     return -1;
 }
 
+static void restore_default(int signal) {
+    struct sigaction standard;
+    memset(&standard, 0, sizeof standard);
+    standard.sa_handler = SIG_DFL;
+    sigaction(signal, &standard, NULL);
+}
+
 static void crash_handler(int signal, siginfo_t *info, void *context) {
     int index = crash_index(signal);
     if (index < 0) {
@@ -135,6 +142,9 @@ static void crash_handler(int signal, siginfo_t *info, void *context) {
     hakmem_line_write(&line);
 
     const struct sigaction *previous = &crash_previous[index];
+    if ((previous->sa_flags & SA_RESETHAND) != 0) {
+        restore_default(signal); /* the handler counts on it: returning from a fault, it would be called for ever */
+    }
     if ((previous->sa_flags & SA_SIGINFO) != 0) {
         previous->sa_sigaction(signal, info, context);
     } else if (previous->sa_handler == SIG_IGN && info->si_code <= 0) {
@@ -144,10 +154,7 @@ static void crash_handler(int signal, siginfo_t *info, void *context) {
     } else {
         /* The default action: put it back and send the signal again. It is blocked until this handler returns, and
          * then ends the process; a fault would repeat by itself, a signal sent with kill would not. */
-        struct sigaction standard;
-        memset(&standard, 0, sizeof standard);
-        standard.sa_handler = SIG_DFL;
-        sigaction(signal, &standard, NULL);
+        restore_default(signal);
         raise(signal);
     }
 }

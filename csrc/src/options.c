@@ -107,7 +107,9 @@ __attribute__((constructor)) static void read_options(void) {
     hakmem_options.crash_report = number_of("HAKMEM_CRASH_REPORT", 1, 0) != 0;
     atomic_store_explicit(&hakmem_options.purge_ms, number_of("HAKMEM_PURGE_MS", PURGE_MS_MAX, PURGE_MS_DEFAULT),
                           memory_order_relaxed);
-    lock_stats_init(); /* the first heap may have come before the environment */
+    hakmem_options.trace = DEBUG_BUILD && number_of("HAKMEM_TRACE", 1, 0) != 0;
+    number_of("HAKMEM_LOCK_STATS", 1, 0); /* for its line; lock_stats_init looks itself */
+    lock_stats_init();                    /* the first heap may have come before the environment */
     if (hakmem_options.crash_report) {
         hakmem_install_crash_handler();
     }

@@ -16,6 +16,7 @@ typedef struct {
     bool show_stats;           /* HAKMEM_SHOW_STATS: a summary on stderr at exit */
     bool crash_report;         /* HAKMEM_CRASH_REPORT: as hakmem_install_crash_handler */
     bool verbose;              /* HAKMEM_VERBOSE: a line at the start, and one for each refused allocation */
+    bool trace;                /* HAKMEM_TRACE: lines that say where slots come from; debug builds alone read it */
     _Atomic uint32_t purge_ms; /* HAKMEM_PURGE_MS: how long what is empty waits before it is given back */
 } hakmem_options_t;
 

@@ -4,16 +4,7 @@
 #include "options.h"
 
 bool hakmem_trace_enabled(void) {
-    enum { UNKNOWN, OFF, ON };
-    static atomic_int state;
-    /* Relaxed: every thread reads the same environment. */
-    int known = atomic_load_explicit(&state, memory_order_relaxed);
-    if (known == UNKNOWN) {
-        const char *value = hakmem_option_text("HAKMEM_TRACE");
-        known = value != NULL && value[0] == '1' && value[1] == '\0' ? ON : OFF;
-        atomic_store_explicit(&state, known, memory_order_relaxed);
-    }
-    return known == ON;
+    return hakmem_options.trace;
 }
 
 void hakmem_trace_line(const char *tag, const void *where, uint64_t number) {

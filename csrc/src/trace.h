@@ -5,7 +5,7 @@
 
 #include "base.h"
 
-bool hakmem_trace_enabled(void); /* reads HAKMEM_TRACE once */
+bool hakmem_trace_enabled(void); /* from main on, with HAKMEM_TRACE=1 */
 
 /* "[hakmem] TAG where=0x… n=…" as one line on stderr. */
 void hakmem_trace_line(const char *tag, const void *where, uint64_t number);

@@ -49,6 +49,7 @@ fn a_bad_value_costs_one_line_and_changes_nothing() {
         ("HAKMEM_SHOW_STATS", "yes", "0"),
         ("HAKMEM_CRASH_REPORT", "2", "0"),
         ("HAKMEM_VERBOSE", "-", "0"),
+        ("HAKMEM_LOCK_STATS", "yes", "0"),
     ] {
         let run = with(&[(name, bad)]).succeeded();
         let line = format!("hakmem: {name} takes a number from 0 to ");

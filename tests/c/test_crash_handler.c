@@ -22,6 +22,11 @@ static void on_info(int signal, siginfo_t *info, void *context) {
     _exit(42);
 }
 
+static void on_once(int signal) {
+    (void)signal;
+    say();
+}
+
 static void on_plain(int signal) {
     (void)signal;
     say();
@@ -75,6 +80,12 @@ int main(int count, char **arguments) {
         handle(SIGBUS, NULL, on_info);
         handle(SIGABRT, strcmp(mode, "previous-plain") == 0 ? on_plain : NULL,
                strcmp(mode, "previous-plain") == 0 ? NULL : on_info);
+    } else if (strncmp(mode, "once-", 5) == 0) {
+        struct sigaction once;
+        memset(&once, 0, sizeof once);
+        once.sa_handler = on_once;
+        once.sa_flags = (int)SA_RESETHAND;
+        CHECK_EQ(sigaction(SIGSEGV, &once, NULL), 0);
     } else if (strncmp(mode, "ignored-", 8) == 0) {
         handle(SIGSEGV, SIG_IGN, NULL);
         handle(SIGABRT, SIG_IGN, NULL);
