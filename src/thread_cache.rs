@@ -1,7 +1,7 @@
 //! Which block cache is the calling thread's: null never; before a thread has a heap, and after it gave it up, the closed cache,
 //! whose bins are empty and full at once.
 
-#[cfg(all(target_arch = "x86_64", target_os = "linux", not(target_env = "ohos")))]
+#[cfg(all(target_arch = "x86_64", target_os = "linux"))]
 mod of_thread {
     use core::arch::asm;
 
@@ -38,7 +38,7 @@ mod of_thread {
     pub(crate) fn attach() {}
 }
 
-#[cfg(not(all(target_arch = "x86_64", target_os = "linux", not(target_env = "ohos"))))]
+#[cfg(not(all(target_arch = "x86_64", target_os = "linux")))]
 mod of_thread {
     use core::cell::Cell;
 

@@ -365,7 +365,15 @@ fn test_trace() {
             let silent = run(&program, &[mode], environment);
             assert!(silent.status.success() && silent.stderr.is_empty(), "{mode} {environment:?}: {}", silent.stderr);
         }
+        assert_only_complains(&run(&program, &[mode], &[("HAKMEM_TRACE", "")]), "HAKMEM_TRACE");
     }
+}
+
+/// Of a program with a bad value of an option: it works, and says so in one line, and nothing else.
+fn assert_only_complains(run: &Run, option: &str) {
+    let line = format!("hakmem: {option} takes a number from 0 to 1; ");
+    assert!(run.status.success() && run.stderr.starts_with(&line), "{}\n{}", run.status, run.stderr);
+    assert_eq!(run.stderr.lines().count(), 1, "{}", run.stderr);
 }
 
 fn holds_tag(objects: &[PathBuf]) -> bool {
@@ -404,6 +412,7 @@ fn test_lock_stats() {
             let silent = run(&program, &[], environment.as_slice());
             assert!(silent.status.success() && silent.stderr.is_empty(), "{environment:?}\n{}", silent.stderr);
         }
+        assert_only_complains(&run(&program, &[], &[("HAKMEM_LOCK_STATS", "yes")]), "HAKMEM_LOCK_STATS");
     }
 }
 

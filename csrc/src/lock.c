@@ -41,16 +41,16 @@ static void acquire(int which) {
 }
 
 static bool try_to_acquire(int which) {
+    held_here |= 1U << which;
+    atomic_signal_fence(memory_order_seq_cst);
     for (int tries = 0; tries < FORK_TRIES; tries++) {
-        held_here |= 1U << which;
-        atomic_signal_fence(memory_order_seq_cst);
         if (pthread_mutex_trylock(&mutexes[which]) == 0) {
             return true;
         }
-        atomic_signal_fence(memory_order_seq_cst);
-        held_here &= ~(1U << which);
         hakmem_os_yield();
     }
+    atomic_signal_fence(memory_order_seq_cst);
+    held_here &= ~(1U << which);
     return false;
 }
 

@@ -108,7 +108,7 @@ static void purge_claimed(hakmem_chunk_t *chunk, uint32_t word, uint64_t claimed
     atomic_fetch_sub_explicit(&dirty_slots, __builtin_popcountll(claimed), memory_order_relaxed);
     uint64_t done = purge_slots(chunk, word, claimed);
     uint64_t kept = claimed & ~done;
-    if (kept != 0) { /* counted before their bits are set, as in hakmem_purge_count_given */
+    if (kept != 0) { /* counted before their bits are set, and seq_cst, both as in hakmem_purge_count_given */
         atomic_fetch_add_explicit(&dirty_slots, __builtin_popcountll(kept), memory_order_seq_cst);
         give_bits(&chunk->empty[word], kept);
     }

@@ -33,12 +33,13 @@ static void on_plain(int signal) {
     _exit(42);
 }
 
-static void handle(int signal, void (*plain)(int), void (*info)(int, siginfo_t *, void *)) {
+static void handle(int signal, int flags, void (*plain)(int), void (*info)(int, siginfo_t *, void *)) {
     struct sigaction action;
     memset(&action, 0, sizeof action);
+    action.sa_flags = flags;
     if (info != NULL) {
         action.sa_sigaction = info;
-        action.sa_flags = SA_SIGINFO;
+        action.sa_flags |= SA_SIGINFO;
     } else {
         action.sa_handler = plain;
     }
@@ -76,19 +77,15 @@ int main(int count, char **arguments) {
     setrlimit(RLIMIT_CORE, &no_core);
     alarm(3);
     if (strncmp(mode, "previous-", 9) == 0) {
-        handle(SIGSEGV, NULL, on_info);
-        handle(SIGBUS, NULL, on_info);
-        handle(SIGABRT, strcmp(mode, "previous-plain") == 0 ? on_plain : NULL,
+        handle(SIGSEGV, 0, NULL, on_info);
+        handle(SIGBUS, 0, NULL, on_info);
+        handle(SIGABRT, 0, strcmp(mode, "previous-plain") == 0 ? on_plain : NULL,
                strcmp(mode, "previous-plain") == 0 ? NULL : on_info);
     } else if (strncmp(mode, "once-", 5) == 0) {
-        struct sigaction once;
-        memset(&once, 0, sizeof once);
-        once.sa_handler = on_once;
-        once.sa_flags = (int)SA_RESETHAND;
-        CHECK_EQ(sigaction(SIGSEGV, &once, NULL), 0);
+        handle(SIGSEGV, (int)SA_RESETHAND, on_once, NULL);
     } else if (strncmp(mode, "ignored-", 8) == 0) {
-        handle(SIGSEGV, SIG_IGN, NULL);
-        handle(SIGABRT, SIG_IGN, NULL);
+        handle(SIGSEGV, 0, SIG_IGN, NULL);
+        handle(SIGABRT, 0, SIG_IGN, NULL);
     }
     static char stack[65536];
     stack_t alternative = {.ss_sp = stack, .ss_size = sizeof stack};

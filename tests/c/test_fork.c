@@ -74,6 +74,15 @@ static void child(void **inherited, bool threads) {
     _exit(0);
 }
 
+static void wait_for(pid_t child, const char *which, int number) {
+    int status;
+    CHECK_EQ(waitpid(child, &status, 0), child);
+    if (status != 0) {
+        fprintf(stderr, "%s %d ended with status 0x%x\n", which, number, (unsigned)status);
+        _Exit(1);
+    }
+}
+
 static void fork_often(int times, bool heap_first) {
     void *blocks[50];
     for (int i = 0; i < times; i++) {
@@ -88,12 +97,7 @@ static void fork_often(int times, bool heap_first) {
         if (pid == 0) {
             child(blocks, i % 2 == 0);
         }
-        int status;
-        CHECK_EQ(waitpid(pid, &status, 0), pid);
-        if (status != 0) {
-            fprintf(stderr, "child %d ended with status 0x%x\n", i, (unsigned)status);
-            _Exit(1);
-        }
+        wait_for(pid, "child", i);
         for (int k = 0; k < 50; k++) {
             CHECK(holds(blocks[k], 700, 700, k));
             hakmem_free(blocks[k]);
@@ -113,12 +117,7 @@ static void test_without_heap(void) {
             hakmem_free(hakmem_malloc(HAKMEM_LARGE_MAX * 2));
             _exit(0);
         }
-        int status;
-        CHECK_EQ(waitpid(pid, &status, 0), pid);
-        if (status != 0) {
-            fprintf(stderr, "without a heap, child %d ended with status 0x%x\n", i, (unsigned)status);
-            _Exit(1);
-        }
+        wait_for(pid, "without a heap, child", i);
     }
     atomic_store(&stop, true);
     CHECK_EQ(pthread_join(thread, NULL), 0);
@@ -149,9 +148,7 @@ static void test_from_a_handler(void) {
     if (pid == 0) {
         _exit(0);
     }
-    int status;
-    CHECK_EQ(waitpid(pid, &status, 0), pid);
-    CHECK_EQ(status, 0);
+    wait_for(pid, "a handler's child", 0);
     alarm(0);
     hakmem_unlock(HAKMEM_LOCK_HUGE);
     CHECK_EQ(pthread_join(thread, NULL), 0);
@@ -170,9 +167,7 @@ static void test_dirty_slots_are_counted_anew(void) {
         CHECK_EQ(hakmem_pool_dirty_bytes(), before);
         _exit(0);
     }
-    int status;
-    CHECK_EQ(waitpid(pid, &status, 0), pid);
-    CHECK_EQ(status, 0);
+    wait_for(pid, "a counting child", 0);
     CHECK_EQ(hakmem_pool_dirty_bytes(), before + SLOTS * SLOT_BYTES);
     hakmem_purge_count_claimed(0, SLOTS);
 }
