@@ -17,7 +17,7 @@ const SHIFTS: [u32; 4] = [0, 16, 32, 48];
 #[derive(Clone)]
 pub struct Built {
     pub variant: Variant,
-    /// The same program with its code at each of `SHIFTS`.
+    /// The same program with its code at each of `SHIFTS`, or the first of them.
     programs: Vec<PathBuf>,
 }
 
@@ -39,18 +39,27 @@ impl Built {
 
 /// Builds what can be built, and tells of the rest, so that one missing tool does not end the run.
 pub fn build_all(variants: &[Variant]) -> (Vec<Built>, Vec<(String, String)>) {
-    gather(variants, "building", build)
+    gather(variants, "building", |variant| build(variant, &SHIFTS))
 }
 
-/// The same with what an earlier run built, for a machine that has no compilers.
-pub fn find_all(variants: &[Variant]) -> (Vec<Built>, Vec<(String, String)>) {
-    gather(variants, "finding", find)
+/// The same, or with `no_build` what an earlier run built, for a machine that has no compilers.
+pub fn find_or_build_all(variants: &[Variant], no_build: bool) -> (Vec<Built>, Vec<(String, String)>) {
+    if no_build {
+        gather(variants, "finding", find)
+    } else {
+        build_all(variants)
+    }
+}
+
+/// The same in one place of memory, for what does not depend on it, such as counts.
+pub fn build_unmoved(variants: &[Variant]) -> (Vec<Built>, Vec<(String, String)>) {
+    gather(variants, "building", |variant| build(variant, &SHIFTS[..1]))
 }
 
 fn gather(
     variants: &[Variant],
     what: &'static str,
-    get: fn(&Variant) -> Result<Built, String>,
+    get: impl Fn(&Variant) -> Result<Built, String>,
 ) -> (Vec<Built>, Vec<(String, String)>) {
     let (mut built, mut failed) = (Vec::new(), Vec::new());
     let bar = progress::bar(variants.len() as u64, what);
@@ -77,7 +86,7 @@ fn find(variant: &Variant) -> Result<Built, String> {
     }
 }
 
-pub fn build(variant: &Variant) -> Result<Built, String> {
+fn build(variant: &Variant, shifts: &[u32]) -> Result<Built, String> {
     if let Some(missing) = tools::missing(variant.needs) {
         return Err(missing);
     }
@@ -86,7 +95,7 @@ pub fn build(variant: &Variant) -> Result<Built, String> {
         Recipe::CrossLanguageLto => optimised::cross_language_lto()?,
         Recipe::ProfileGuided => optimised::profile_guided(variant)?,
     };
-    let programs = SHIFTS.iter().map(|shift| shifted(variant, &extra, *shift)).collect::<Result<_, _>>()?;
+    let programs = shifts.iter().map(|shift| shifted(variant, &extra, *shift)).collect::<Result<_, _>>()?;
     Ok(Built { variant: variant.clone(), programs })
 }
 

@@ -48,9 +48,8 @@ pub struct Suite {
     #[arg(long, value_delimiter = ',', value_name = "WORKLOADS")]
     pub only: Vec<String>,
 
-    /// Allocators to run beside hakmem, "all" or "none".
-    #[arg(long, value_delimiter = ',', value_name = "ALLOCATORS", default_value = "all")]
-    pub against: Vec<String>,
+    #[command(flatten)]
+    pub workers: Workers,
 
     /// How often each workload runs under each allocator.
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=1000))]
@@ -78,12 +77,20 @@ pub struct Suite {
     #[arg(long, default_value_t = 1000, value_name = "MS")]
     pub settle_ms: u64,
 
+    #[command(flatten)]
+    pub limits: Limits,
+}
+
+/// Who runs.
+#[derive(Args)]
+pub struct Workers {
+    /// Allocators to run beside hakmem, "all" or "none".
+    #[arg(long, value_delimiter = ',', value_name = "ALLOCATORS", default_value = "all")]
+    pub against: Vec<String>,
+
     /// Do not build the workers, but run those that an earlier run left in the target directory.
     #[arg(long)]
     pub no_build: bool,
-
-    #[command(flatten)]
-    pub limits: Limits,
 }
 
 /// How long a run may be, and what it may take.
@@ -154,9 +161,8 @@ pub struct Growth {
     #[arg(long, value_delimiter = ',', value_name = "PARTS")]
     pub only: Vec<Part>,
 
-    /// Allocators to run beside hakmem, "all" or "none".
-    #[arg(long, value_delimiter = ',', value_name = "ALLOCATORS", default_value = "all")]
-    pub against: Vec<String>,
+    #[command(flatten)]
+    pub workers: Workers,
 
     /// How often each run is repeated.
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=1000))]
@@ -165,10 +171,6 @@ pub struct Growth {
     /// Where growth.md, growth.json and growth.csv go [default: compare-results in the target directory].
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
-
-    /// Do not build the workers, but run those that an earlier run left in the target directory.
-    #[arg(long)]
-    pub no_build: bool,
 
     /// End with a failure when a target is missed.
     #[arg(long)]
@@ -224,7 +226,7 @@ mod tests {
     fn lists_are_separated_by_commas() {
         let cli = Cli::parse_from(["compare", "--only", "box,larson", "--against", "system"]);
         assert_eq!(cli.suite.only, ["box", "larson"]);
-        assert_eq!(cli.suite.against, ["system"]);
+        assert_eq!(cli.suite.workers.against, ["system"]);
     }
 
     #[test]

@@ -43,7 +43,7 @@ const TARGETS: &[(&str, f64)] = &[("box", 23.0), ("tiny_hot", 23.0)];
 pub fn run(options: &Instructions) -> Result<ExitCode, String> {
     callgrind::check()?;
     let counted = chosen(&options.only)?;
-    let (built, not_built) = builder::build_all(&selection::allocators(&options.against)?);
+    let (built, not_built) = builder::build_unmoved(&selection::allocators(&options.against)?);
     if !built.iter().any(|built| built.variant.name == "hakmem") {
         let reason = not_built.into_iter().find(|(name, _)| name == "hakmem").map(|(_, reason)| reason);
         return Err(format!("hakmem's worker cannot be built: {}", reason.unwrap_or_default()));

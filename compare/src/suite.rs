@@ -10,13 +10,14 @@ use crate::{builder, places, ranking, report, selection};
 
 pub fn run(options: &Suite) -> Result<ExitCode, String> {
     let workloads = selection::workloads(&options.only)?;
-    let variants: Vec<_> =
-        selection::allocators(&options.against)?.into_iter().map(|variant| variant.with_feature("programs")).collect();
+    let variants: Vec<_> = selection::allocators(&options.workers.against)?
+        .into_iter()
+        .map(|variant| variant.with_feature("programs"))
+        .collect();
     let out = places::results(options.out.as_deref());
     places::make(&out)?;
 
-    let workers = if options.no_build { builder::find_all } else { builder::build_all };
-    let (built, not_built) = workers(&variants);
+    let (built, not_built) = builder::find_or_build_all(&variants, options.workers.no_build);
     if built.is_empty() {
         return Err("there is no worker to run".into());
     }

@@ -23,8 +23,8 @@ use crate::{builder, places, report, selection};
 pub fn run(options: &Growth) -> Result<ExitCode, String> {
     let out = places::results(options.out.as_deref());
     places::make(&out)?;
-    let workers = if options.no_build { builder::find_all } else { builder::build_all };
-    let (built, not_built) = workers(&selection::allocators(&options.against)?);
+    let variants = selection::allocators(&options.workers.against)?;
+    let (built, not_built) = builder::find_or_build_all(&variants, options.workers.no_build);
     if let Some((_, reason)) = not_built.iter().find(|(name, _)| name == HAKMEM) {
         return Err(format!("hakmem's worker: {reason}"));
     }

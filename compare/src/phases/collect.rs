@@ -55,7 +55,7 @@ pub fn collect(options: &Phases) -> Result<Vec<PhaseRow>, String> {
         return Err(format!("{name} cannot be built: {reason}"));
     }
     let counting: Vec<_> = arms::arms().into_iter().map(|arm| arm.variant(true)).collect();
-    let (counting, not_built) = builder::build_all(&counting);
+    let (counting, not_built) = builder::build_unmoved(&counting);
     if let Some((name, reason)) = not_built.first() {
         return Err(format!("{name} cannot be built: {reason}"));
     }
