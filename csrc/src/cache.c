@@ -46,6 +46,7 @@ void hakmem_cache_open(hakmem_cache_t *cache, hakmem_cache_books_t *books) {
         bin_set_top(&cache->bins[c], book_base(book));
         book->misses = 0;
         book->drains = 0;
+        book->refills = 0;
         book->others = 0;
         book->gathers = false;
         set_limit(&cache->bins[c], book, 0);
@@ -64,23 +65,6 @@ void hakmem_cache_missed(hakmem_cache_t *cache, hakmem_cache_books_t *books, uin
         book->gathers = false;
         set_limit(bin, book, min_size(CACHE_FIRST, most_for(size_class)));
     }
-}
-
-uint32_t hakmem_cache_refill_room(const hakmem_cache_t *cache, const hakmem_cache_books_t *books, uint32_t size_class) {
-    const hakmem_cache_bin_t *bin = &cache->bins[size_class];
-    void **base = book_base(&books->of[size_class]);
-    return bin_top(bin) != base ? 0 : (uint32_t)min_size((size_t)(bin->limit - base) / 2, CACHE_REFILL_MOST);
-}
-
-void hakmem_cache_refilled(hakmem_cache_t *cache, hakmem_cache_books_t *books, uint32_t size_class, uint32_t room,
-                           uint32_t n) {
-    hakmem_cache_book_t *book = &books->of[size_class];
-    void **base = book_base(book);
-    if (n != room) {
-        memmove(base + 1, base + 1 + room - n, n * sizeof(void *));
-    }
-    bin_set_top(&cache->bins[size_class], base + n);
-    book->misses = (uint16_t)min_size(book->misses + n, CACHE_MISSES);
 }
 
 size_t hakmem_cache_count(const hakmem_cache_t *cache, const hakmem_cache_books_t *books, uint32_t size_class) {
@@ -131,6 +115,38 @@ static bool grow(hakmem_cache_bin_t *bin, hakmem_cache_books_t *books, uint32_t 
     return true;
 }
 
+static bool is_maker(const hakmem_cache_book_t *book) {
+    return book->refills == CACHE_MAKER_REFILLS;
+}
+
+uint32_t hakmem_cache_refill_room(const hakmem_cache_t *cache, const hakmem_cache_books_t *books, uint32_t size_class) {
+    const hakmem_cache_bin_t *bin = &cache->bins[size_class];
+    const hakmem_cache_book_t *book = &books->of[size_class];
+    void **base = book_base(book);
+    if (bin_top(bin) != base) {
+        return 0;
+    }
+    size_t entries = (size_t)(bin->limit - base);
+    return (uint32_t)(is_maker(book) ? min_size(entries, CACHE_MAKER_REFILL_MOST)
+                                     : min_size(entries / 2, CACHE_REFILL_MOST));
+}
+
+void hakmem_cache_refilled(hakmem_cache_t *cache, hakmem_cache_books_t *books, uint32_t size_class, uint32_t room,
+                           uint32_t n) {
+    hakmem_cache_bin_t *bin = &cache->bins[size_class];
+    hakmem_cache_book_t *book = &books->of[size_class];
+    void **base = book_base(book);
+    if (n != room) {
+        memmove(base + 1, base + 1 + room - n, n * sizeof(void *));
+    }
+    bin_set_top(bin, base + n);
+    if (is_maker(book) && (size_t)(bin->limit - base) <= CACHE_FIRST) {
+        grow(bin, books, size_class); /* or not: it serves as it is */
+    }
+    book->refills += !is_maker(book);
+    book->misses = (uint16_t)min_size(book->misses + n, CACHE_MISSES);
+}
+
 void hakmem_cache_note_remote(hakmem_cache_t *cache, hakmem_cache_books_t *books, uint32_t size_class) {
     hakmem_cache_book_t *book = &books->of[size_class];
     if (cache_bin_is_closed(cache, books, size_class) && ++book->others >= CACHE_REOPEN && few_for(size_class) != 0) {
@@ -155,6 +171,7 @@ size_t hakmem_cache_overflow(hakmem_cache_t *cache, hakmem_cache_books_t *books,
     hakmem_cache_bin_t *bin = &cache->bins[size_class];
     hakmem_cache_book_t *book = &books->of[size_class];
     size_t entries = (size_t)(bin->limit - book_base(book));
+    book->refills = 0;
     if (book->gathers) { /* all of them: it may be closed now */
         return entries;
     }

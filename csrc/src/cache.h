@@ -11,8 +11,9 @@
  * that overflows by more than it ran dry, because the program frees more than it allocates, is closed: its blocks go to their pages, so that
  * nothing holds on to pages that are about to be empty. It opens again after a few allocations. Until then these take the slow
  * path, which notices time passing; the older half of every bin is flushed there once an epoch. An allocation that finds an
- * open bin empty fills half of it from the page, as a program that only allocates will want. A closed bin through which other threads'
- * blocks go home gathers a few of them, since those of one page cost one CAS together.
+ * open bin empty fills half of it from the page, as a program that only allocates will want; where that went on for
+ * long and it never overflowed, all of it, and it gets more room. A closed bin through which other threads' blocks go home gathers a few of them, since those
+ * of one page cost one CAS together.
  *
  * Before that the cache as a whole is closed, all bins of it: until an allocation, or a free of another thread's
  * block, follows upon CACHE_OPEN_FREES frees, or upon CACHE_OPEN_CALLS allocations. A thread that builds something and
@@ -36,6 +37,9 @@ enum {
     CACHE_GROUP = 4,        /* blocks that leave together for each page, on average: as cheap as a bin that is closed */
     CACHE_FEW_BYTES = 8192, /* what a bin gathers of other threads' blocks */
     CACHE_REFILL_MOST = 16,
+    CACHE_MAKER_REFILLS =
+        64, /* so many without an overflow: a class that this thread makes, and keeps or others free */
+    CACHE_MAKER_REFILL_MOST = 63,
     CACHE_CLASS_BYTES = 32 * 1024,
     CACHE_HEAP_BYTES = 512 * 1024, /* what the grown capacities of all classes may hold, in bytes of blocks */
 };
@@ -46,9 +50,10 @@ typedef struct {
     uint16_t room;         /* entries that the array at `base` has */
     uint16_t
         misses; /* allocations that found it empty, less the blocks that left it by overflow; at most CACHE_MISSES */
-    uint8_t drains; /* overflows in a row that no misses justify */
-    uint8_t others; /* blocks of other threads that were freed while it was closed */
-    bool gathers;   /* it has room for a few, on their way to other threads' pages */
+    uint8_t drains;  /* overflows in a row that no misses justify */
+    uint8_t refills; /* since it overflowed; at most CACHE_MAKER_REFILLS */
+    uint8_t others;  /* blocks of other threads that were freed while it was closed */
+    bool gathers;    /* it has room for a few, on their way to other threads' pages */
 } hakmem_cache_book_t;
 
 typedef struct {
@@ -174,10 +179,11 @@ typedef struct {
 void hakmem_cache_flushed(hakmem_cache_t *cache, hakmem_cache_books_t *books, uint32_t size_class,
                           hakmem_flushed_t flushed);
 
-/* How many blocks an empty bin takes beforehand, at most CACHE_REFILL_MOST; half of its room, so that frees find some as well. */
+/* How many blocks an empty bin takes beforehand: half of its room, so that frees find some as well, or all where there are none. */
 uint32_t hakmem_cache_refill_room(const hakmem_cache_t *cache, const hakmem_cache_books_t *books, uint32_t size_class);
 
-/* An empty bin has `n` blocks now, which lie in the last of the entries from hakmem_cache_oldest on that there was room for. */
+/* An empty bin has `n` blocks now, which lie in the last of the entries from hakmem_cache_oldest on that there was room for. A small bin
+ * of a class that this thread makes grows. */
 void hakmem_cache_refilled(hakmem_cache_t *cache, hakmem_cache_books_t *books, uint32_t size_class, uint32_t room,
                            uint32_t n);
 

@@ -212,4 +212,16 @@ HAKMEM_INLINE uint32_t page_pop_many(hakmem_tiny_page_t *page, void **blocks, ui
     return n;
 }
 
+/* Owner only, with dual lists: where the page has nothing left but what others pushed, which will be walked next, fetches the first
+ * block of it, a line that was last written by another processor. */
+HAKMEM_INLINE void page_fetch_pushed(hakmem_tiny_page_t *page) {
+    if (page->free == NULL && page->local_free == NULL) {
+        /* Relaxed: an address to fetch, through which nothing is read. */
+        uint64_t word = atomic_load_explicit(&page->thread_free, memory_order_relaxed);
+        if (remote_count(word) != 0 && !remote_has_mask(word)) {
+            __builtin_prefetch(remote_head(word, page->start));
+        }
+    }
+}
+
 #endif

@@ -72,9 +72,11 @@ HAKMEM_NOINLINE void *hakmem_tiny_malloc_generic(hakmem_tiny_heap_t *heap, size_
 static void refill(hakmem_tiny_heap_t *heap, uint32_t size_class) {
     uint32_t room = hakmem_cache_refill_room(&heap->cache, &heap->books, size_class);
     if (room != 0) {
+        hakmem_tiny_page_t *page = heap->size_classes[size_class].first;
         void **blocks = hakmem_cache_oldest(&heap->books, size_class);
-        uint32_t n = page_pop_many(heap->size_classes[size_class].first, blocks, room);
+        uint32_t n = page_pop_many(page, blocks, room);
         hakmem_cache_refilled(&heap->cache, &heap->books, size_class, room, n);
+        page_fetch_pushed(page);
     }
 }
 

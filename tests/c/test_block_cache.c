@@ -294,6 +294,51 @@ static void test_gathering(void) {
     hakmem_purge();
 }
 
+/* Allocates until the bin is empty, and once more: how many blocks that left in it. */
+static size_t refilled(size_t *n) {
+    do {
+        CHECK((blocks[(*n)++] = hakmem_malloc(SIZE)) != NULL);
+    } while (held() != 0);
+    CHECK((blocks[(*n)++] = hakmem_malloc(SIZE)) != NULL);
+    return held();
+}
+
+static void *only_allocates(void *unused) {
+    open_cache();
+    size_t n = 0, most = 0;
+    for (int refills = 0; refills < CACHE_MAKER_REFILLS; refills++) {
+        CHECK(refilled(&n) <= REFILLED);
+        CHECK(room() <= CACHE_FIRST);
+    }
+    for (int refills = 0; refills < 8; refills++) { /* of fewer blocks, where a page has no more at hand */
+        most = max_size(most, refilled(&n));
+    }
+    CHECK_EQ(most, CACHE_MAKER_REFILL_MOST);
+    CHECK_EQ(room(), CACHE_MAKER_REFILL_MOST);
+    size_t kept = n - CACHE_MOST - 1;
+    while (n != kept) { /* it overflows */
+        hakmem_free(blocks[--n]);
+    }
+    for (int refills = 0; refills < 8; refills++) {
+        CHECK(refilled(&n) <= CACHE_REFILL_MOST);
+    }
+    while (n != 0) {
+        hakmem_free(blocks[--n]);
+    }
+    return unused;
+}
+
+/* A bin that is filled again and again and never overflows is that of a thread that makes blocks for others: it gets more of them at
+ * a time, until it overflows. */
+static void test_making(void) {
+    if (REFILLED == 0) {
+        return;
+    }
+    in_thread(only_allocates, NULL);
+    in_thread(only_allocates, NULL); /* on a heap that served before */
+    CHECK_EQ(live(), 0);
+}
+
 /* Whatever a program frees and then does, one thread's cache pins no more than this. */
 static void test_bounds(void) {
     for (int round = 0; round < 50; round++) {
@@ -364,6 +409,7 @@ int main(void) {
     test_idle();
     test_remote();
     test_gathering();
+    test_making();
     test_bounds();
     test_range();
     return 0;
