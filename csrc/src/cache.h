@@ -141,6 +141,12 @@ HAKMEM_INLINE bool cache_is_open(const hakmem_cache_books_t *books) {
     return books->opens_in == 0;
 }
 
+/* The same by the bin alone, or the cache as a whole is closed: it is empty and full at once. */
+HAKMEM_INLINE bool cache_bin_takes_none(const hakmem_cache_t *cache, uint32_t size_class) {
+    void **top = bin_top(&cache->bins[size_class]);
+    return top == cache->bins[size_class].limit && *top == NULL;
+}
+
 /* An allocation, or a free, before the cache was opened. True: the allocation may open it. */
 HAKMEM_INLINE bool cache_note_early_malloc(hakmem_cache_books_t *books) {
     return --books->opens_in == 0;

@@ -106,7 +106,11 @@ void hakmem_free_tiny(void *p, uint32_t size_class) {
         HAKMEM_ASSERT(slot_class(arena_info_of(p)) == size_class);
         /* The caller's push may have failed for this; then the shortest way to the page. */
         hakmem_tiny_heap_t *heap = hakmem_thread_heap;
-        if (cache_bin_is_closed(&heap->cache, &heap->books, size_class)) {
+        if (cache_bin_takes_none(&heap->cache, size_class)) {
+            if (!heap_caches(heap)) {
+                cache_note_early_free(
+                    &heap->books); /* the range knows nothing of the empty heap, so that it is a real one */
+            }
             tiny_free_one_slot(p);
         } else {
             free_cached(p, size_class);
