@@ -59,7 +59,7 @@ void hakmem_cache_missed(hakmem_cache_t *cache, hakmem_cache_books_t *books, uin
         book->misses++;
     }
     hakmem_cache_bin_t *bin = &cache->bins[size_class];
-    if (book->misses >= CACHE_REOPEN && (book->gathers || cache_bin_is_closed(cache, books, size_class))) {
+    if (book->misses >= CACHE_REOPEN && (book->gathers || cache_bin_is_closed(cache, size_class))) {
         book->misses = 0;
         book->drains = 0;
         book->gathers = false;
@@ -115,6 +115,7 @@ static bool grow(hakmem_cache_bin_t *bin, hakmem_cache_books_t *books, uint32_t 
     return true;
 }
 
+/* Whether the class is one that this thread makes, and keeps or others free. */
 static bool is_maker(const hakmem_cache_book_t *book) {
     return book->refills == CACHE_MAKER_REFILLS;
 }
@@ -140,16 +141,17 @@ void hakmem_cache_refilled(hakmem_cache_t *cache, hakmem_cache_books_t *books, u
         memmove(base + 1, base + 1 + room - n, n * sizeof(void *));
     }
     bin_set_top(bin, base + n);
-    if (is_maker(book) && (size_t)(bin->limit - base) <= CACHE_FIRST) {
+    if (!is_maker(book)) {
+        book->refills++;
+    } else if ((size_t)(bin->limit - base) <= CACHE_FIRST) {
         grow(bin, books, size_class); /* or not: it serves as it is */
     }
-    book->refills += !is_maker(book);
     book->misses = (uint16_t)min_size(book->misses + n, CACHE_MISSES);
 }
 
 void hakmem_cache_note_remote(hakmem_cache_t *cache, hakmem_cache_books_t *books, uint32_t size_class) {
     hakmem_cache_book_t *book = &books->of[size_class];
-    if (cache_bin_is_closed(cache, books, size_class) && ++book->others >= CACHE_REOPEN && few_for(size_class) != 0) {
+    if (cache_bin_is_closed(cache, size_class) && ++book->others >= CACHE_REOPEN && few_for(size_class) != 0) {
         book->others = 0;
         book->gathers = true;
         set_limit(&cache->bins[size_class], book, few_for(size_class));

@@ -12,8 +12,8 @@
  * nothing holds on to pages that are about to be empty. It opens again after a few allocations. Until then these take the slow
  * path, which notices time passing; the older half of every bin is flushed there once an epoch. An allocation that finds an
  * open bin empty fills half of it from the page, as a program that only allocates will want; where that went on for
- * long and it never overflowed, all of it, and it gets more room. A closed bin through which other threads' blocks go home gathers a few of them, since those
- * of one page cost one CAS together.
+ * long and it never overflowed, all of it, and it gets more room. A closed bin through which other threads' blocks go
+ * home gathers a few of them, since those of one page cost one CAS together.
  *
  * Before that the cache as a whole is closed, all bins of it: until an allocation, or a free of another thread's
  * block, follows upon CACHE_OPEN_FREES frees, or upon CACHE_OPEN_CALLS allocations. A thread that builds something and
@@ -37,9 +37,8 @@ enum {
     CACHE_GROUP = 4,        /* blocks that leave together for each page, on average: as cheap as a bin that is closed */
     CACHE_FEW_BYTES = 8192, /* what a bin gathers of other threads' blocks */
     CACHE_REFILL_MOST = 16,
-    CACHE_MAKER_REFILLS =
-        64, /* so many without an overflow: a class that this thread makes, and keeps or others free */
-    CACHE_MAKER_REFILL_MOST = 63,
+    CACHE_MAKER_REFILLS = 64,     /* so many without an overflow: the class is made here, and kept or freed elsewhere */
+    CACHE_MAKER_REFILL_MOST = 63, /* then */
     CACHE_CLASS_BYTES = 32 * 1024,
     CACHE_HEAP_BYTES = 512 * 1024, /* what the grown capacities of all classes may hold, in bytes of blocks */
 };
@@ -131,20 +130,14 @@ HAKMEM_INLINE void **book_base(const hakmem_cache_book_t *book) {
     return atomic_load_explicit(&book->base, memory_order_relaxed);
 }
 
-/* Whether an open cache has no room for this class; see above. */
-HAKMEM_INLINE bool cache_bin_is_closed(const hakmem_cache_t *cache, const hakmem_cache_books_t *books,
-                                       uint32_t size_class) {
-    return cache->bins[size_class].limit == book_base(&books->of[size_class]);
+/* Whether the bin takes none, as one that was closed, or every one while the cache as a whole is: empty and full at once. */
+HAKMEM_INLINE bool cache_bin_is_closed(const hakmem_cache_t *cache, uint32_t size_class) {
+    void **top = bin_top(&cache->bins[size_class]);
+    return top == cache->bins[size_class].limit && *top == NULL;
 }
 
 HAKMEM_INLINE bool cache_is_open(const hakmem_cache_books_t *books) {
     return books->opens_in == 0;
-}
-
-/* The same by the bin alone, or the cache as a whole is closed: it is empty and full at once. */
-HAKMEM_INLINE bool cache_bin_takes_none(const hakmem_cache_t *cache, uint32_t size_class) {
-    void **top = bin_top(&cache->bins[size_class]);
-    return top == cache->bins[size_class].limit && *top == NULL;
 }
 
 /* An allocation, or a free, before the cache was opened. True: the allocation may open it. */
@@ -189,7 +182,7 @@ void hakmem_cache_flushed(hakmem_cache_t *cache, hakmem_cache_books_t *books, ui
 uint32_t hakmem_cache_refill_room(const hakmem_cache_t *cache, const hakmem_cache_books_t *books, uint32_t size_class);
 
 /* An empty bin has `n` blocks now, which lie in the last of the entries from hakmem_cache_oldest on that there was room for. A small bin
- * of a class that this thread makes grows. */
+ * of a class that is only made here grows. */
 void hakmem_cache_refilled(hakmem_cache_t *cache, hakmem_cache_books_t *books, uint32_t size_class, uint32_t room,
                            uint32_t n);
 

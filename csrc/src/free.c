@@ -34,20 +34,24 @@ static HAKMEM_NOINLINE void free_elsewhere(void *p) {
     }
 }
 
-/* Where the bin is full, or there is none. */
+/* Where the bin is closed: the shortest way to the page. The heap is a real one, since the empty heap's range has no pointer. */
+HAKMEM_INLINE void free_past_bin(hakmem_tiny_heap_t *heap, void *p) {
+    if (!heap_caches(heap)) {
+        cache_note_early_free(&heap->books);
+    }
+    tiny_free_one_slot(p);
+}
+
+/* Where the bin is full, or closed. */
 static HAKMEM_NOINLINE void free_uncached(void *p, uint32_t size_class) {
     hakmem_tiny_heap_t *heap = hakmem_thread_heap;
-    if (!heap_caches(heap)) {
-        if (heap_is_real(heap)) {
-            cache_note_early_free(&heap->books);
-        }
-    } else if (!cache_bin_is_closed(&heap->cache, &heap->books, size_class)) {
+    if (!cache_bin_is_closed(&heap->cache, size_class)) {
         hakmem_flush_overflow(heap, size_class);
         if (cache_push(&heap->cache, size_class, p) == PUSH_DONE) {
             return;
         }
     }
-    tiny_free_one_slot(p);
+    free_past_bin(heap, p);
 }
 
 /* What a push was not; out of line together, since a function that returns can be the caller's last act, as a jump without a
@@ -104,14 +108,9 @@ void hakmem_free_tiny(void *p, uint32_t size_class) {
     note_free(p);
     if (BLOCK_CACHE) {
         HAKMEM_ASSERT(slot_class(arena_info_of(p)) == size_class);
-        /* The caller's push may have failed for this; then the shortest way to the page. */
         hakmem_tiny_heap_t *heap = hakmem_thread_heap;
-        if (cache_bin_takes_none(&heap->cache, size_class)) {
-            if (!heap_caches(heap)) {
-                cache_note_early_free(
-                    &heap->books); /* the range knows nothing of the empty heap, so that it is a real one */
-            }
-            tiny_free_one_slot(p);
+        if (cache_bin_is_closed(&heap->cache, size_class)) { /* which the caller's push may have failed for */
+            free_past_bin(heap, p);
         } else {
             free_cached(p, size_class);
         }

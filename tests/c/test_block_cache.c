@@ -368,7 +368,7 @@ static void test_bounds(void) {
 /* Frees a block through the interface of callers that inline the cache, where they call. */
 static void free_from_elsewhere(void) {
     void *p = hakmem_alloc_page_block(SIZE);
-    CHECK(!cache_bin_is_closed(&hakmem_thread_heap->cache, &hakmem_thread_heap->books, CLASS));
+    CHECK(!cache_bin_is_closed(&hakmem_thread_heap->cache, CLASS));
     hakmem_free_tiny(p, CLASS);
     hakmem_range_t range = hakmem_thread_heap->cache.range;
     CHECK((uintptr_t)p - range.base < range.bytes);
