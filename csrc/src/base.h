@@ -33,6 +33,19 @@
 
 enum { CACHE_LINE = 64 };
 
+/* Fetches the line at an address, which may be any, to be written: taken from the processor that wrote it last at once, not when it is
+ * written. x86-64 compilers emit the instruction only where they are told of the processor, although each one knows it, or takes it
+ * for none. */
+HAKMEM_INLINE void prefetch_for_write(const void *p) {
+#if defined(__x86_64__) && defined(__GNUC__)
+    __asm__ volatile("prefetchw %0" : : "m"(*(const char *)p));
+#elif defined(__GNUC__)
+    __builtin_prefetch(p, 1);
+#else
+    (void)p;
+#endif
+}
+
 #define KIB ((size_t)1024)
 #define MIB (1024 * KIB)
 #define GIB (1024 * MIB)

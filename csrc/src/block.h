@@ -1,95 +1,98 @@
 /* What a free block holds: the next free block of its page, and where others lie that came back together with it.
  *
- *     63      48 47                             0
- *    +----------+--------------------------------+
- *    |  others  |  address of the next, 0: none  |   the block's first word
- *    +----------+--------------------------------+
- *    |  16 bits each: in words, where the others lie in the window, as many as there is room for
- *    +-------------------------------------------
+ *     31      16 15       0
+ *    +----------+----------+
+ *    |  others  |   next   |   the block's first 4 bytes
+ *    +----------+----------+
+ *    |  16 bits for each of the others, as many as there is room for: two in a block of 8 B
+ *    +---------------------
  *
- * Blocks that the cache gives back are linked so, a few together (BATCHES). Of those only the one that carries the offsets is
- * touched, which is one cache miss instead of one each: where another thread takes them up, and where a tree is built
- * in memory that another left. A block that is freed alone carries none. The window is the aligned 512 KiB around the block: a
- * page of up to eight slots is aligned to its size and lies in one. */
+ * `next` and the others are distances: the exclusive or of both addresses, in words of 8 B; 0, which is no other block's, means
+ * none. Two blocks of a page lie in one aligned window of 512 KiB, since a page of up to eight slots is aligned to its size: 16 bits
+ * are enough, wherever the system's addresses lie, and what a program writes to a block that it freed leads no further.
+ *
+ * Blocks that come back are linked so, a few together (BATCHES). Of those only the one that carries the distances is touched,
+ * which is one cache miss instead of one each: where another thread takes them up, and where a tree is built in memory that another
+ * left. Without BATCHES a free block holds the address of the next. */
 #ifndef HAKMEM_BLOCK_H
 #define HAKMEM_BLOCK_H
 
 #include "memcheck.h"
 
 typedef struct hakmem_block_s {
-    struct hakmem_block_s *next; /* and `others`: see block_next */
+    union {
+        struct hakmem_block_s *next; /* without BATCHES */
+        uint32_t link;               /* with them: `others` and `next` */
+    };
 } hakmem_block_t;
 
 enum {
-    BLOCK_OTHERS_SHIFT = 48, /* user space ends below: no system gives more unless it is asked to */
-    BLOCK_UNIT_SHIFT = 3,    /* blocks lie at multiples of 8 B */
-    BLOCK_WINDOW_SHIFT = 16 + BLOCK_UNIT_SHIFT,
-    /* Not for memory checkers, which would take the offsets for writes to freed memory; nor where single blocks are popped off an
+    BLOCK_UNIT_SHIFT = 3, /* blocks lie at multiples of 8 B */
+    BLOCK_DISTANCE_BITS = 16,
+    BLOCK_WINDOW_SHIFT = BLOCK_DISTANCE_BITS + BLOCK_UNIT_SHIFT,
+    /* Not for memory checkers, which would take the distances for writes to freed memory; nor where single blocks are popped off an
      * atomic list. */
-    BATCHES = BLOCK_CACHE && DUAL_LISTS && !MEMCHECK && sizeof(void *) == 8,
+    BATCHES = BLOCK_CACHE && DUAL_LISTS && !MEMCHECK,
 };
 
-/* The two accesses that the core has to a free block's first word. */
-HAKMEM_INLINE uintptr_t block_word(const hakmem_block_t *block) {
-    return (uintptr_t)(MEMCHECK ? hakmem_memcheck_read((void *const *)&block->next) : block->next);
+/* From a block to another of its page. */
+HAKMEM_INLINE uint16_t block_distance(const hakmem_block_t *from, const void *to) {
+    return (uint16_t)(((uintptr_t)from ^ (uintptr_t)to) >> BLOCK_UNIT_SHIFT);
 }
 
-HAKMEM_INLINE void block_set_word(hakmem_block_t *block, uintptr_t word) {
-    if (MEMCHECK) {
-        hakmem_memcheck_write((void **)&block->next, (void *)word);
-    } else {
-        block->next = (hakmem_block_t *)word;
+/* The block at a distance that `block` carries. */
+HAKMEM_INLINE void *block_at(const hakmem_block_t *block, uint16_t distance) {
+    /* Not by adding to the pointer: what it leads to is another object. */
+    void *other = (void *)((uintptr_t)block ^ (uintptr_t)distance << BLOCK_UNIT_SHIFT);
+    if (other == NULL) {
+        __builtin_unreachable(); /* or callers would look */
     }
+    return other;
 }
 
+/* By a mask, not a branch: lists end often, and at no foreseeable length. */
 HAKMEM_INLINE hakmem_block_t *block_next(const hakmem_block_t *block) {
-    uintptr_t word = block_word(block);
-    return (hakmem_block_t *)(BATCHES ? word & (((uintptr_t)1 << BLOCK_OTHERS_SHIFT) - 1) : word);
+    if (BATCHES) {
+        uintptr_t distance = (uint16_t)block->link;
+        return (hakmem_block_t *)(((uintptr_t)block ^ distance << BLOCK_UNIT_SHIFT) & -(uintptr_t)(distance != 0));
+    }
+    return MEMCHECK ? hakmem_memcheck_read((void *const *)&block->next) : block->next;
 }
 
 /* How many others it carries. */
 HAKMEM_INLINE uint32_t block_others(const hakmem_block_t *block) {
-    return BATCHES ? (uint32_t)(block_word(block) >> BLOCK_OTHERS_SHIFT) : 0;
-}
-
-/* Whether an address can be linked to. */
-HAKMEM_INLINE bool block_can_link(uintptr_t address) {
-    return !BATCHES || address >> BLOCK_OTHERS_SHIFT == 0;
+    return BATCHES ? block->link >> BLOCK_DISTANCE_BITS : 0;
 }
 
 HAKMEM_INLINE void block_link(hakmem_block_t *block, hakmem_block_t *next, uint32_t others) {
     HAKMEM_ASSERT(others == 0 || BATCHES);
-    block_set_word(block, (uintptr_t)next | (BATCHES ? (uintptr_t)others << BLOCK_OTHERS_SHIFT : 0));
+    if (BATCHES) {
+        uint32_t distance = block_distance(block, next) & -(uint32_t)(next != NULL);
+        block->link = distance | others << BLOCK_DISTANCE_BITS;
+    } else if (MEMCHECK) {
+        hakmem_memcheck_write((void **)&block->next, next);
+    } else {
+        block->next = next;
+    }
 }
 
-/* One more of the others is carried, or one less; the word's other part stays. */
+/* One more of the others is carried, or one less; the next one stays. */
 HAKMEM_INLINE void block_carry_more(hakmem_block_t *block) {
-    block_set_word(block, block_word(block) + ((uintptr_t)BATCHES << BLOCK_OTHERS_SHIFT));
+    block->link += (uint32_t)1 << BLOCK_DISTANCE_BITS;
 }
 
 HAKMEM_INLINE void block_carry_less(hakmem_block_t *block) {
-    block_set_word(block, block_word(block) - ((uintptr_t)BATCHES << BLOCK_OTHERS_SHIFT));
+    block->link -= (uint32_t)1 << BLOCK_DISTANCE_BITS;
 }
 
 /* How many others a block of `size` bytes has room for. */
 HAKMEM_INLINE uint32_t block_others_most(size_t size) {
-    return BATCHES ? (uint32_t)((size - sizeof(hakmem_block_t)) / sizeof(uint16_t)) : 0;
+    return BATCHES ? (uint32_t)((size - sizeof(uint32_t)) / sizeof(uint16_t)) : 0;
 }
 
-HAKMEM_INLINE uint16_t *block_offsets(hakmem_block_t *block) {
-    return (uint16_t *)(block + 1);
-}
-
-/* What is carried of a block: the word of its window that it begins with. */
-HAKMEM_INLINE uint16_t block_offset(const void *block) {
-    return (uint16_t)((uintptr_t)block >> BLOCK_UNIT_SHIFT);
-}
-
-/* The one that an offset which `block` carries leads to. */
-HAKMEM_INLINE void *block_at(hakmem_block_t *block, uint16_t offset) {
-    /* Not by adding to the pointer: what it leads to is another object. */
-    uintptr_t window = (uintptr_t)block & ~(((uintptr_t)1 << BLOCK_WINDOW_SHIFT) - 1);
-    return (void *)(window + ((uintptr_t)offset << BLOCK_UNIT_SHIFT));
+/* The distances of the others. */
+HAKMEM_INLINE uint16_t *block_distances(hakmem_block_t *block) {
+    return (uint16_t *)(&block->link + 1);
 }
 
 /* Blocks of one page on their way back to it, linked from the first to the last; or, where `mask` is not 0, a bit each and not
@@ -122,7 +125,7 @@ HAKMEM_INLINE hakmem_batch_t batch_on(hakmem_block_t *list, uint32_t others_most
 
 HAKMEM_INLINE void batch_add(hakmem_batch_t *batch, void *block) {
     if (batch->others < batch->others_most) {
-        block_offsets(batch->carrier)[batch->others++] = block_offset(block);
+        block_distances(batch->carrier)[batch->others++] = block_distance(batch->carrier, block);
         return;
     }
     if (batch->carrier != NULL) {

@@ -81,7 +81,7 @@ static uint32_t checked_count(hakmem_block_t *block, const hakmem_tiny_page_t *p
     }
     uint32_t others = page_others_of(page, block);
     for (uint32_t i = 0; i < others; i++) {
-        void *other = block_at(block, block_offsets(block)[i]);
+        void *other = block_at(block, block_distances(block)[i]);
         if ((size_t)((char *)other - page->start) >= made) {
             hakmem_invalid_free(other);
         }

@@ -122,20 +122,19 @@ HAKMEM_INLINE bool page_is_empty(const hakmem_tiny_page_t *page) {
     return remote_count(atomic_load_explicit(&page->thread_free, memory_order_acquire)) == page_used(page);
 }
 
-/* Whether blocks that the owner frees one by one are carried: not of 8 B, which have no room, nor of medium pages, where it costs more
- * than to touch the block. */
+/* Whether blocks that the owner frees one by one are carried: not of medium pages, where that costs more than to touch the block. */
 HAKMEM_INLINE bool page_gathers_frees(const hakmem_tiny_page_t *page) {
-    return (uint32_t)page->size_class - 1 < CLASS_SMALL_COUNT - 1;
+    return page->size_class < CLASS_SMALL_COUNT;
 }
 
 /* Owner only, with dual lists: a block comes back. The first on local_free carries it if it can, so that who takes them again touches
  * one block and not all. A batch of one (block.h), with an addition to the carrier's word, which need not be taken apart. */
 HAKMEM_INLINE void page_put(hakmem_tiny_page_t *page, void *block) {
     hakmem_block_t *first = page->local_free;
-    if (BATCHES && first != NULL && page_gathers_frees(page)) {
+    if (BATCHES && page_gathers_frees(page) && first != NULL) {
         uint32_t others = block_others(first);
         if (others < page->others_most) {
-            block_offsets(first)[others] = block_offset(block);
+            block_distances(first)[others] = block_distance(first, block);
             block_carry_more(first);
             return;
         }
@@ -170,7 +169,7 @@ HAKMEM_INLINE void *page_pop(hakmem_tiny_page_t *page) {
         uint32_t others = page_others_of(page, block);
         if (others != 0) { /* one of those first, so that there is no new place to be found for the rest */
             block_carry_less(block);
-            return block_at(block, block_offsets(block)[others - 1]);
+            return block_at(block, block_distances(block)[others - 1]);
         }
         hakmem_block_t *next = block_next(block);
         page->free = next;
@@ -195,7 +194,9 @@ HAKMEM_INLINE uint32_t page_pop_many(hakmem_tiny_page_t *page, void **blocks, ui
         if (others != 0) {
             others = page_others_of(page, block);
             do {
-                *--at = block_at(block, block_offsets(block)[--others]);
+                void *other = block_at(block, block_distances(block)[--others]);
+                prefetch_for_write(other); /* all at once; else the program waits for one after the other */
+                *--at = other;
             } while (others != 0 && at != blocks);
             if (at == blocks) {
                 block_link(block, block_next(block), others);
@@ -208,7 +209,7 @@ HAKMEM_INLINE uint32_t page_pop_many(hakmem_tiny_page_t *page, void **blocks, ui
     page->free = block;
     uint32_t n = (uint32_t)(blocks + most - at);
     page_set_used(page, page_used(page) + n);
-    __builtin_prefetch(block);
+    prefetch_for_write(block);
     return n;
 }
 

@@ -86,10 +86,6 @@ static bool reserve_region(size_t least_bytes) {
     if (base == NULL) {
         return false;
     }
-    if (!block_can_link((uintptr_t)base + bytes - 1)) {
-        hakmem_os_unmap(base, bytes);
-        return false;
-    }
     memcheck_roots(base, bytes);
     atomic_store_explicit(&regions[count].base, (uintptr_t)base, memory_order_relaxed);
     atomic_store_explicit(&region_count, count + 1, memory_order_release);
