@@ -82,7 +82,7 @@ static HAKMEM_NOINLINE void free_past_cache(void *p) {
     hakmem_tiny_free(p);
 }
 
-void hakmem_free(void *p) {
+HAKMEM_HOT void hakmem_free(void *p) {
     if (hakmem_unlikely(!lies_where_known(p))) {
         free_elsewhere(p);
         return;
@@ -100,7 +100,7 @@ void hakmem_free(void *p) {
     }
 }
 
-void hakmem_free_tiny(void *p, uint32_t size_class) {
+HAKMEM_HOT void hakmem_free_tiny(void *p, uint32_t size_class) {
     if (hakmem_unlikely(!lies_where_known(p))) {
         free_elsewhere(p);
         return;

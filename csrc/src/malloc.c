@@ -44,14 +44,14 @@ HAKMEM_INLINE void *page_block_zeroed(hakmem_tiny_heap_t *heap, size_t size) {
     return counted(hakmem_tiny_calloc(heap, size));
 }
 
-void *hakmem_malloc(size_t size) {
+HAKMEM_HOT void *hakmem_malloc(size_t size) {
     if (hakmem_likely(size <= HAKMEM_MEDIUM_MAX)) {
         return page_block(hakmem_thread_heap, size_class_round_c(size));
     }
     return large_block(size, 1, false);
 }
 
-void *hakmem_malloc_16(size_t size) {
+HAKMEM_HOT void *hakmem_malloc_16(size_t size) {
     if (BLOCK_CACHE && hakmem_likely(size <= CLASS_TABLE_MAX)) {
         void *block = cache_pop(&hakmem_thread_heap->cache, size_class_by_sixteens[(size + 15) / 16]);
         if (hakmem_likely(block != NULL)) {
@@ -73,7 +73,7 @@ void *hakmem_calloc(size_t count, size_t size) {
     return large_block(total, 1, true);
 }
 
-void *hakmem_alloc_page_block(size_t size) {
+HAKMEM_HOT void *hakmem_alloc_page_block(size_t size) {
     return page_block(hakmem_thread_heap, size);
 }
 
