@@ -19,12 +19,9 @@
 #define hakmem_likely(x) (BRANCH_HINTS ? __builtin_expect(!!(x), 1) : !!(x))
 #define hakmem_unlikely(x) (BRANCH_HINTS ? __builtin_expect(!!(x), 0) : !!(x))
 #define HAKMEM_INLINE static inline __attribute__((always_inline))
-/* Begins with a cache line, so that it fills as few of them as it can: what nearly every call goes through. */
-#if HAKMEM_USE_BRANCH_HINTS
-#define HAKMEM_HOT __attribute__((aligned(64)))
-#else
-#define HAKMEM_HOT
-#endif
+/* Begins with a cache line, so that it fills as few of them as it can: what nearly every call goes through. Without phase 3 as
+ * compilers place any function. */
+#define HAKMEM_HOT __attribute__((aligned(BRANCH_HINTS ? CACHE_LINE : 16)))
 #define HAKMEM_COLD __attribute__((noinline, cold))
 #define HAKMEM_NOINLINE __attribute__((noinline))
 #define HAKMEM_TLS __thread __attribute__((tls_model("initial-exec")))

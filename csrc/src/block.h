@@ -40,10 +40,14 @@ HAKMEM_INLINE uint16_t block_distance(const hakmem_block_t *from, const void *to
     return (uint16_t)(((uintptr_t)from ^ (uintptr_t)to) >> BLOCK_UNIT_SHIFT);
 }
 
+/* Not by adding to the pointer: what it leads to is another object. */
+HAKMEM_INLINE uintptr_t block_address_at(const hakmem_block_t *block, uintptr_t distance) {
+    return (uintptr_t)block ^ distance << BLOCK_UNIT_SHIFT;
+}
+
 /* The block at a distance that `block` carries. */
 HAKMEM_INLINE void *block_at(const hakmem_block_t *block, uint16_t distance) {
-    /* Not by adding to the pointer: what it leads to is another object. */
-    void *other = (void *)((uintptr_t)block ^ (uintptr_t)distance << BLOCK_UNIT_SHIFT);
+    void *other = (void *)block_address_at(block, distance);
     if (other == NULL) {
         __builtin_unreachable(); /* or callers would look */
     }
@@ -54,7 +58,7 @@ HAKMEM_INLINE void *block_at(const hakmem_block_t *block, uint16_t distance) {
 HAKMEM_INLINE hakmem_block_t *block_next(const hakmem_block_t *block) {
     if (BATCHES) {
         uintptr_t distance = (uint16_t)block->link;
-        return (hakmem_block_t *)(((uintptr_t)block ^ distance << BLOCK_UNIT_SHIFT) & -(uintptr_t)(distance != 0));
+        return (hakmem_block_t *)(block_address_at(block, distance) & -(uintptr_t)(distance != 0));
     }
     return MEMCHECK ? hakmem_memcheck_read((void *const *)&block->next) : block->next;
 }
