@@ -65,7 +65,7 @@ unsafe impl GlobalAlloc for Hakmem {
     unsafe fn dealloc(&self, ptr: *mut u8, layout: Layout) {
         #[cfg(hakmem_rust_fast_path)]
         if let Some(bin) = table_bin(layout) {
-            if !crate::fast::push(ptr, bin) {
+            if !crate::fast::push(ptr, layout.size(), bin) {
                 // SAFETY: as below.
                 unsafe { ffi::hakmem_free_tiny(ptr.cast(), bin.class() as u32) };
             }

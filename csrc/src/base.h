@@ -37,7 +37,16 @@
 
 enum { CACHE_LINE = 64 };
 
-/* Fetches the line at an address, which may be any, to be written: taken from the processor that wrote it last at once, not when it is
+/* Fetches the line at an address, which may be any. */
+HAKMEM_INLINE void prefetch(const void *p) {
+#if defined(__GNUC__)
+    __builtin_prefetch(p);
+#else
+    (void)p;
+#endif
+}
+
+/* Likewise, to be written: taken from the processor that wrote it last at once, not when it is
  * written. x86-64 compilers emit the instruction only where they are told of the processor, although each one knows it, or takes it
  * for none. */
 HAKMEM_INLINE void prefetch_for_write(const void *p) {

@@ -102,7 +102,7 @@ HAKMEM_NOINLINE void hakmem_free_not_local(void *p) {
 enum { PREFETCH_AHEAD = 4 };
 
 static void prefetch_info(const void *p) {
-    __builtin_prefetch(arena_info_of(p));
+    prefetch(arena_info_of(p));
 }
 
 /* ceil(2^64 / size) of the classes that have a bin; see begins_block_of. */

@@ -173,7 +173,7 @@ HAKMEM_INLINE void *page_pop(hakmem_tiny_page_t *page) {
         }
         hakmem_block_t *next = block_next(block);
         page->free = next;
-        __builtin_prefetch(next); /* which the next call reads, perhaps long after */
+        prefetch(next); /* which the next call reads, perhaps long after */
         page_block_given(page, block);
         return block;
     }
@@ -220,7 +220,7 @@ HAKMEM_INLINE void page_fetch_pushed(hakmem_tiny_page_t *page) {
         /* Relaxed: an address to fetch, through which nothing is read. */
         uint64_t word = atomic_load_explicit(&page->thread_free, memory_order_relaxed);
         if (remote_count(word) != 0 && !remote_has_mask(word)) {
-            __builtin_prefetch(remote_head(word, page->start));
+            prefetch(remote_head(word, page->start));
         }
     }
 }

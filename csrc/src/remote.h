@@ -153,7 +153,7 @@ HAKMEM_INLINE hakmem_block_t *remote_pop(hakmem_thread_free_t *thread_free, char
         /* Nobody else takes, so `head` cannot leave the list between this read and the CAS. */
         hakmem_block_t *next = block_next(head);
         uint64_t word = remote_pack(remote_count(old) - 1, next, start, remote_state(old));
-        __builtin_prefetch(next); /* which the next call reads, perhaps long after */
+        prefetch(next); /* which the next call reads, perhaps long after */
         stat_atomic();
         /* Acquire on failure as on the first load. No release: a pop writes no block that others read. It continues
          * the release sequence of the pushes below it, being a read-modify-write. */

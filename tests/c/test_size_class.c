@@ -12,6 +12,7 @@ int main(void) {
         CHECK(size == 0 || bytes - size < 8 || bytes - size <= bytes / 8);
         CHECK_EQ(hakmem_class_of(size), c);
         CHECK_EQ(hakmem_class_bytes(c), bytes);
+        CHECK(bytes <= CLASS_LINEAR_MAX ? size_class_near_end(c) == bytes - 8 : size_class_near_end(c) < bytes);
         CHECK_EQ(size_class_is_medium(c), size > HAKMEM_TINY_MAX);
         if (size <= CLASS_TABLE_MAX) { /* malloc's table: aligned to 16 from the first byte on */
             CHECK_EQ(size_class_by_sixteens[(size + 15) / 16], size_class_of(size > 8 ? size_class_round_c(size) : 16));
