@@ -85,13 +85,15 @@ pub(crate) fn push(ptr: *mut u8, size: usize, bin: Bin) -> bool {
             return false;
         }
     }
-    // The program did not need to touch what it freed, and the next allocation of the class gets it, to be written at once. First
-    // and last byte: all of a block of two lines, which most are.
-    prefetch(ptr);
-    prefetch(ptr.wrapping_add(size.wrapping_sub(1)));
     // SAFETY: `top` is below `limit`, so that the next entry is in the array.
     unsafe {
         let next = top.add(1);
+        // The program did not need to touch what it freed, and the next allocation of the class gets it, to be written at once.
+        // First and last byte: all of a block of two lines, which most are. Not where no allocation took anything from this entry.
+        if !(*next).is_null() {
+            prefetch(ptr);
+            prefetch(ptr.wrapping_add(size.wrapping_sub(1)));
+        }
         ptr::write(next, ptr.cast());
         top_cell.store(next, Ordering::Relaxed);
     }

@@ -34,6 +34,11 @@ static void set_limit(hakmem_cache_bin_t *bin, const hakmem_cache_book_t *book, 
     bin->limit = book_base(book) + entries;
 }
 
+/* What is pushed on the `n` entries above `top` next is not fetched; see cache_push. */
+static void clear_entries(void **top, size_t n) {
+    memset(top + 1, 0, n * sizeof *top);
+}
+
 void hakmem_cache_open(hakmem_cache_t *cache, hakmem_cache_books_t *books) {
     books->opens_in = 0;
     books->bytes = 0; /* no bin has its former room */
@@ -155,6 +160,7 @@ void hakmem_cache_note_remote(hakmem_cache_t *cache, hakmem_cache_books_t *books
         book->others = 0;
         book->gathers = true;
         set_limit(&cache->bins[size_class], book, few_for(size_class));
+        clear_entries(book_base(book), few_for(size_class));
     }
 }
 
@@ -197,9 +203,12 @@ size_t hakmem_cache_overflow(hakmem_cache_t *cache, hakmem_cache_books_t *books,
 
 void hakmem_cache_drop_oldest(hakmem_cache_t *cache, hakmem_cache_books_t *books, uint32_t size_class, size_t n) {
     hakmem_cache_bin_t *bin = &cache->bins[size_class];
-    void **base = book_base(&books->of[size_class]);
-    void **top = bin_top(bin);
+    const hakmem_cache_book_t *book = &books->of[size_class];
+    void **base = book_base(book), **top = bin_top(bin);
     size_t left = (size_t)(top - base) - n;
     memmove(base + 1, base + 1 + n, left * sizeof(void *));
     bin_set_top(bin, base + left);
+    if (book->gathers) {
+        clear_entries(base + left, n);
+    }
 }

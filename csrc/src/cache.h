@@ -13,7 +13,8 @@
  * path, which notices time passing; the older half of every bin is flushed there once an epoch. An allocation that finds an
  * open bin empty fills half of it from the page, as a program that only allocates will want; where that went on for
  * long and it never overflowed, all of it, and it gets more room. A closed bin through which other threads' blocks go
- * home gathers a few of them, since those of one page cost one CAS together.
+ * home gathers a few of them, since those of one page cost one CAS together; its entries are cleared when they leave, so that
+ * blocks which another processor will allocate next are not fetched to this one.
  *
  * Before that the cache as a whole is closed, all bins of it: until an allocation, or a free of another thread's
  * block, follows upon CACHE_OPEN_FREES frees, or upon CACHE_OPEN_CALLS allocations. A thread that builds something and
@@ -111,9 +112,12 @@ HAKMEM_INLINE hakmem_push_t cache_push(hakmem_cache_t *cache, uint32_t size_clas
     if (hakmem_unlikely(top == bin->limit)) {
         return PUSH_FULL;
     }
-    /* The program did not need to touch what it freed, and the next allocation of the class gets it, to be written at once. */
-    prefetch(block);
-    prefetch((const char *)block + size_class_near_end(size_class));
+    /* The program did not need to touch what it freed, and the next allocation of the class gets it, to be written at once. Not
+     * where no allocation took anything from this entry. */
+    if (top[1] != NULL) {
+        prefetch(block);
+        prefetch((const char *)block + size_class_near_end(size_class));
+    }
     top[1] = block;
     bin_set_top(bin, top + 1);
     return PUSH_DONE;

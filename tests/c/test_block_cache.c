@@ -253,6 +253,9 @@ static void *free_and_watch(void *n) {
     for (uintptr_t i = 0; i < (uintptr_t)n; i++) {
         hakmem_free(blocks[i]);
         gathered_most = held() > gathered_most ? held() : gathered_most;
+        bool has_next = hakmem_thread_heap->books.of[CLASS].gathers && held() != room();
+        CHECK(!has_next ||
+              hakmem_cache_oldest(&hakmem_thread_heap->books, CLASS)[held()] == NULL); /* so it is not fetched */
     }
     gathered_room = room();
     /* A refill counts as misses, which must not make the bin give up only a part of what it gathered. */
