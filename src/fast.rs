@@ -89,7 +89,8 @@ pub(crate) fn push(ptr: *mut u8, size: usize, bin: Bin) -> bool {
     unsafe {
         let next = top.add(1);
         // The program did not need to touch what it freed, and the next allocation of the class gets it, to be written at once.
-        // First and last byte: all of a block of two lines, which most are. Not where no allocation took anything from this entry.
+        // First and last byte: all of a block of two lines, which most are. Not where the entry is null, as it is kept in a bin that
+        // gathers blocks for other threads, and before its first use.
         if !(*next).is_null() {
             prefetch(ptr);
             prefetch(ptr.wrapping_add(size.wrapping_sub(1)));

@@ -113,7 +113,7 @@ HAKMEM_INLINE hakmem_push_t cache_push(hakmem_cache_t *cache, uint32_t size_clas
         return PUSH_FULL;
     }
     /* The program did not need to touch what it freed, and the next allocation of the class gets it, to be written at once. Not
-     * where no allocation took anything from this entry. */
+     * where the entry is null, as it is kept in a bin that gathers blocks for other threads, and before its first use. */
     if (top[1] != NULL) {
         prefetch(block);
         prefetch((const char *)block + size_class_near_end(size_class));
