@@ -2,6 +2,7 @@
 #include "frees.h"
 #include "huge.h"
 #include "large.h"
+#include "thread.h"
 
 /* What a counting build and one for a memory checker want to know of every free; of large blocks large.c tells them. */
 HAKMEM_INLINE void note_free(void *p) {
@@ -17,16 +18,28 @@ HAKMEM_INLINE bool lies_where_known(const void *p) {
     return range_contains(hakmem_thread_heap->cache.range, p);
 }
 
+/* The heap of a thread that never allocated, once it has freed much of what lies in chunks: for its cache, in which blocks of one page wait for each other.
+ * Without, each of them costs an atomic operation, on a line that the page's owner reads. Null: not yet, or there is no memory
+ * for one, which is asked for again after as many frees. */
+static hakmem_tiny_heap_t *heap_for_frees(void) {
+    static HAKMEM_TLS uint32_t frees;
+    return BLOCK_CACHE && ++frees % HEAP_AFTER_FREES == 0 ? hakmem_thread_heap_get() : NULL;
+}
+
 /* Null, a block where the thread has freed none yet, one in a region after the first, a mapping of its own, or nothing of ours. */
 static HAKMEM_NOINLINE void free_elsewhere(void *p) {
     if (p == NULL) {
         return;
     }
-    hakmem_tiny_heap_t *heap = hakmem_thread_heap;
-    if (arena_contains_fast(p) && heap_is_real(heap)) {
-        heap->cache.range = arena_first_range();
-        hakmem_free(p); /* which knows it now */
-    } else if (arena_contains(p)) {
+    if (arena_contains_fast(p)) {
+        hakmem_tiny_heap_t *heap = heap_is_real(hakmem_thread_heap) ? hakmem_thread_heap : heap_for_frees();
+        if (heap != NULL) {
+            heap->cache.range = arena_first_range();
+            hakmem_free(p); /* which knows it now */
+            return;
+        }
+    }
+    if (arena_contains(p)) {
         note_free(p);
         hakmem_tiny_free(p);
     } else {

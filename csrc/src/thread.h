@@ -1,9 +1,13 @@
-/* Which heap serves whom: a thread's own, made at its first allocation and recycled at its end; heaps made by hand; and the
- * late heap, for threads that have torn down their own. */
+/* Which heap serves whom: a thread's own, made at its first allocation, or where it only frees after some of that, and recycled at
+ * its end; heaps made by hand; and the late heap, for threads that have torn down their own. */
 #ifndef HAKMEM_THREAD_H
 #define HAKMEM_THREAD_H
 
 #include "heap.h"
+
+enum {
+    HEAP_AFTER_FREES = 64, /* what a thread without a heap frees, not counting mappings of their own, before it gets one */
+};
 
 /* The calling thread's heap, made if need be. Null where the system refuses, or after the thread's teardown. */
 hakmem_tiny_heap_t *hakmem_thread_heap_get(void);

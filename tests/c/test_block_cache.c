@@ -108,6 +108,29 @@ static void *frees_others(void *unused) {
     return unused;
 }
 
+static void *only_frees(void *unused) {
+    int i = 0;
+    for (; i < HEAP_AFTER_FREES - 1; i++) {
+        hakmem_free(blocks[i]);
+        CHECK(!heap_is_real(hakmem_thread_heap));
+    }
+    hakmem_free(blocks[i++]);
+    CHECK(heap_is_real(hakmem_thread_heap));
+    for (; i < HEAP_AFTER_FREES + CACHE_OPEN_FREES + CACHE_REOPEN; i++) {
+        hakmem_free(blocks[i]);
+    }
+    CHECK(is_open());
+    CHECK(hakmem_thread_heap->books.of[CLASS].gathers);
+    return unused;
+}
+
+/* A thread that never allocates gathers what it frees for others, too. */
+static void test_heap_for_frees(void) {
+    allocate(HEAP_AFTER_FREES + CACHE_OPEN_FREES + CACHE_REOPEN);
+    in_thread(only_frees, NULL);
+    CHECK_EQ(live(), 0);
+}
+
 /* The cache as a whole opens for a thread that takes after it gave, gives what is others', or takes much; at its end it is closed
  * again. */
 static void test_opening(void) {
@@ -406,6 +429,7 @@ int main(void) {
         puts("not here: HAKMEM_USE_BLOCK_CACHE=0");
         return 0;
     }
+    test_heap_for_frees();
     test_opening();
     test_order();
     test_capacity();
