@@ -7,7 +7,7 @@
 /* What a counting build and one for a memory checker want to know of every free; of large blocks large.c tells them. */
 HAKMEM_INLINE void note_free(void *p) {
     if ((STATS || MEMCHECK) && slot_class(arena_info_of(p)) < CLASS_COUNT) {
-        size_t bytes = size_class_bytes(slot_class(arena_info_of(p)));
+        size_t bytes = size_class_bytes((uint32_t)slot_class(arena_info_of(p)));
         stat_live(-(int64_t)bytes);
         memcheck_freed(p, bytes);
     }
@@ -56,7 +56,8 @@ HAKMEM_INLINE void free_past_bin(hakmem_tiny_heap_t *heap, void *p) {
 }
 
 /* Where the bin is full, or closed. */
-static HAKMEM_NOINLINE void free_uncached(void *p, uint32_t size_class) {
+static HAKMEM_NOINLINE void free_uncached(void *p) {
+    uint32_t size_class = (uint32_t)slot_class(arena_info_of(p));
     hakmem_tiny_heap_t *heap = hakmem_thread_heap;
     if (!cache_bin_is_closed(&heap->cache, size_class)) {
         hakmem_flush_overflow(heap, size_class);
@@ -69,7 +70,7 @@ static HAKMEM_NOINLINE void free_uncached(void *p, uint32_t size_class) {
 
 /* What a push was not; out of line together, since a function that returns can be the caller's last act, as a jump without a
  * frame, and one that aborts cannot. */
-static HAKMEM_NOINLINE void free_unpushed(void *p, uint32_t size_class, hakmem_push_t pushed) {
+static HAKMEM_NOINLINE void free_unpushed(void *p, hakmem_push_t pushed) {
     switch (pushed) {
     case PUSH_INVALID:
         hakmem_invalid_free(p);
@@ -77,21 +78,23 @@ static HAKMEM_NOINLINE void free_unpushed(void *p, uint32_t size_class, hakmem_p
         hakmem_double_free(p);
     case PUSH_FULL:
     case PUSH_DONE:
-        free_uncached(p, size_class);
+        free_uncached(p);
     }
 }
 
-/* Pushes a block on its class's bin. That it begins a block is checked here, that its page is in use when it leaves the bin. */
-HAKMEM_INLINE void free_cached(void *p, uint32_t size_class) {
-    hakmem_push_t pushed = hakmem_likely(begins_block_of(p, size_class))
-                               ? cache_push(&hakmem_thread_heap->cache, size_class, p)
-                               : PUSH_INVALID;
+/* Pushes a block on its class's bin. That its page is in use is checked when it leaves the bin. */
+HAKMEM_INLINE void free_cached(void *p, size_t size_class) {
+    hakmem_push_t pushed = cache_push(&hakmem_thread_heap->cache, size_class, p);
     if (hakmem_unlikely(pushed != PUSH_DONE)) {
-        free_unpushed(p, size_class, pushed);
+        free_unpushed(p, pushed);
     }
 }
 
+/* What begins no block of a class that has a bin: one of another class, a large one, or none. */
 static HAKMEM_NOINLINE void free_past_cache(void *p) {
+    if (slot_class(arena_info_of(p)) < HAKMEM_CACHE_CLASSES) {
+        hakmem_invalid_free(p);
+    }
     hakmem_tiny_free(p);
 }
 
@@ -105,8 +108,8 @@ HAKMEM_HOT void hakmem_free(void *p) {
         hakmem_tiny_free(p);
         return;
     }
-    uint32_t size_class = slot_class(arena_info_of(p));
-    if (hakmem_likely(size_class < HAKMEM_CACHE_CLASSES)) {
+    size_t size_class = slot_class(arena_info_of(p));
+    if (hakmem_likely(begins_block_of(p, size_class))) {
         free_cached(p, size_class);
     } else {
         free_past_cache(p);
@@ -119,16 +122,18 @@ HAKMEM_HOT void hakmem_free_tiny(void *p, uint32_t size_class) {
         return;
     }
     note_free(p);
-    if (BLOCK_CACHE) {
-        HAKMEM_ASSERT(slot_class(arena_info_of(p)) == size_class);
-        hakmem_tiny_heap_t *heap = hakmem_thread_heap;
-        if (cache_bin_is_closed(&heap->cache, size_class)) { /* which the caller's push may have failed for */
-            free_past_bin(heap, p);
-        } else {
-            free_cached(p, size_class);
-        }
-    } else {
+    if (!BLOCK_CACHE) {
         tiny_free_one_slot(p);
+        return;
+    }
+    HAKMEM_ASSERT(slot_class(arena_info_of(p)) == size_class);
+    hakmem_tiny_heap_t *heap = hakmem_thread_heap;
+    if (cache_bin_is_closed(&heap->cache, size_class)) { /* which the caller's push may have failed for */
+        free_past_bin(heap, p);
+    } else if (hakmem_likely(begins_block_of(p, size_class))) {
+        free_cached(p, size_class);
+    } else {
+        free_unpushed(p, PUSH_INVALID);
     }
 }
 

@@ -45,7 +45,7 @@ void hakmem_free_remote_chain(hakmem_tiny_page_t *page, const hakmem_chain_t *ch
 static hakmem_tiny_page_t *checked_page(void *p, uint64_t *mask) {
     hakmem_chunk_t *chunk = arena_chunk_of(p);
     hakmem_slot_info_t *info = arena_info_of(p);
-    uint32_t size_class = slot_class(info);
+    uint32_t size_class = (uint32_t)slot_class(info);
     if (size_class >= CLASS_COUNT) {
         hakmem_invalid_free(p);
     }
@@ -70,7 +70,7 @@ static bool is_local_or_unparked(hakmem_tiny_page_t *page, uintptr_t owner) {
 /* A block passed the cache by and went to another thread's page. */
 static void note_remote(hakmem_tiny_page_t *page) {
     hakmem_tiny_heap_t *heap = hakmem_thread_heap;
-    uint32_t size_class = slot_class(arena_page_info(page));
+    uint32_t size_class = (uint32_t)slot_class(arena_page_info(page));
     if (size_class >= HAKMEM_CACHE_CLASSES) {
         return;
     }
@@ -105,15 +105,21 @@ static void prefetch_info(const void *p) {
     prefetch(arena_info_of(p));
 }
 
-/* ceil(2^64 / size) of the classes that have a bin; see begins_block_of. */
 #define DIVISOR(size) (UINT64_MAX / (size) + 1)
 #define DIVISORS_8(base, step)                                                                                         \
     DIVISOR((base) + (step)), DIVISOR((base) + 2 * (step)), DIVISOR((base) + 3 * (step)),                              \
         DIVISOR((base) + 4 * (step)), DIVISOR((base) + 5 * (step)), DIVISOR((base) + 6 * (step)),                      \
         DIVISOR((base) + 7 * (step)), DIVISOR((base) + 8 * (step))
-const uint64_t hakmem_class_divisors[HAKMEM_CACHE_CLASSES] = {
-    DIVISORS_8(0, 8),    DIVISORS_8(64, 8),     DIVISORS_8(128, 16),   DIVISORS_8(256, 32),
-    DIVISORS_8(512, 64), DIVISORS_8(1024, 128), DIVISORS_8(2048, 256), DIVISORS_8(4096, 512),
+const uint64_t hakmem_class_divisors[CLASS_COUNT + 1] = {
+    0,
+    DIVISORS_8(0, 8),
+    DIVISORS_8(64, 8),
+    DIVISORS_8(128, 16),
+    DIVISORS_8(256, 32),
+    DIVISORS_8(512, 64),
+    DIVISORS_8(1024, 128),
+    DIVISORS_8(2048, 256),
+    DIVISORS_8(4096, 512),
 };
 
 /* The part of a slot that has blocks: how far it goes, and what their offsets are multiples of. */
@@ -185,7 +191,7 @@ static hakmem_flushed_t flush_blocks(void **blocks, size_t n, uint32_t size_clas
         bool local = is_local_or_unparked(page, owner_load(info));
         /* Only the owner can tell what was made; the others' blocks are looked at when it collects them. */
         hakmem_made_t made = {align_down((uintptr_t)newest, SLOT_BYTES),
-                              (local ? page->capacity : SLOT_BYTES / size) * size, hakmem_class_divisors[size_class]};
+                              (local ? page->capacity : SLOT_BYTES / size) * size, class_divisor(size_class)};
         bool own_list = local && DUAL_LISTS, has_mask = !own_list && size_class_has_mask(size_class);
         uint64_t mask = 0;
         hakmem_batch_t batch =

@@ -17,8 +17,12 @@ HAKMEM_INLINE void hakmem_tiny_free_remote(hakmem_tiny_page_t *page, hakmem_bloc
 /* What is left of hakmem_tiny_free where the owner word is not the caller's heap. */
 void hakmem_free_not_local(void *p);
 
-/* ceil(2^64 / size) of the classes that have a bin. */
-extern const uint64_t hakmem_class_divisors[HAKMEM_CACHE_CLASSES];
+/* By class plus one, as slots have it: ceil(2^64 / size) where the class has a bin; else 0, of which nothing is a multiple. */
+extern const uint64_t hakmem_class_divisors[CLASS_COUNT + 1];
+
+HAKMEM_INLINE uint64_t class_divisor(size_t size_class) {
+    return hakmem_class_divisors[size_class + 1];
+}
 
 /* Whether an offset in a slot is a multiple of the size whose divisor it is: only a multiple's product is below the divisor
  * (Lemire, Kaser, Kurz: "Faster remainder by direct computation", 2019). */
@@ -26,15 +30,15 @@ HAKMEM_INLINE bool offset_is_multiple(size_t offset, uint64_t divisor) {
     return offset * divisor < divisor;
 }
 
-/* Whether `p` lies a multiple of the class's size from the start of its slot. For the classes that have a bin: their pages are
- * one slot. */
-HAKMEM_INLINE bool begins_block_of(const void *p, uint32_t size_class) {
-    return offset_is_multiple((uintptr_t)p & (SLOT_BYTES - 1), hakmem_class_divisors[size_class]);
+/* Whether `p` lies a multiple of the class's size from the start of its slot, and the class has a bin: then its pages are one slot.
+ * The class may be none. */
+HAKMEM_INLINE bool begins_block_of(const void *p, size_t size_class) {
+    return offset_is_multiple((uintptr_t)p & (SLOT_BYTES - 1), class_divisor(size_class));
 }
 
 /* Which block of its page `p` is, of such a class: the product's upper half. */
 HAKMEM_INLINE uint32_t block_index_of(const void *p, uint32_t size_class) {
-    return (uint32_t)((unsigned __int128)((uintptr_t)p & (SLOT_BYTES - 1)) * hakmem_class_divisors[size_class] >> 64);
+    return (uint32_t)((unsigned __int128)((uintptr_t)p & (SLOT_BYTES - 1)) * class_divisor(size_class) >> 64);
 }
 
 /* A cache's bin is full: makes room, by giving its oldest blocks back to their pages. */

@@ -151,8 +151,8 @@ HAKMEM_INLINE void owner_store(hakmem_slot_info_t *info, uintptr_t owner) {
 
 /* The class of the page that the slot belongs to; a number that is no class if it belongs to none. Relaxed: constant while the
  * page is in use. */
-HAKMEM_INLINE uint32_t slot_class(hakmem_slot_info_t *info) {
-    return atomic_load_explicit(&info->class_plus_one, memory_order_relaxed) - 1;
+HAKMEM_INLINE size_t slot_class(hakmem_slot_info_t *info) {
+    return (size_t)atomic_load_explicit(&info->class_plus_one, memory_order_relaxed) - 1;
 }
 
 HAKMEM_INLINE void slot_set_class(hakmem_slot_info_t *info, uint32_t class_plus_one) {

@@ -69,9 +69,10 @@ HAKMEM_INLINE size_t size_class_bytes(uint32_t class_index) {
     return base + (size_t)((k & 7) + 1) * (base >> 3);
 }
 
-/* Where the last word of a block of up to CLASS_LINEAR_MAX bytes is, in bytes from its start; of a larger one a word further inside. */
-HAKMEM_INLINE size_t size_class_near_end(uint32_t class_index) {
-    return (size_t)class_index * CLASS_STEP;
+/* Where the last word of a block of up to CLASS_LINEAR_MAX bytes is, in bytes from its start; of a larger one a word further inside. By
+ * class plus one, which is what a free has read: no instruction then is for the difference. */
+HAKMEM_INLINE size_t size_class_near_end(size_t class_index) {
+    return (class_index + 1) * CLASS_STEP - CLASS_STEP;
 }
 
 /* What C's promise of alignment makes of a size: 8-aligned up to 8 B, else 16. */
