@@ -55,38 +55,43 @@ HAKMEM_INLINE void free_past_bin(hakmem_tiny_heap_t *heap, void *p) {
     tiny_free_one_slot(p);
 }
 
-/* Where the bin is full, or closed. */
-static HAKMEM_NOINLINE void free_uncached(void *p) {
-    uint32_t size_class = (uint32_t)slot_class(arena_info_of(p));
+/* Where the bin is full, and open. */
+static HAKMEM_NOINLINE void free_over(void *p, uint32_t size_class) {
     hakmem_tiny_heap_t *heap = hakmem_thread_heap;
-    if (!cache_bin_is_closed(&heap->cache, size_class)) {
-        hakmem_flush_overflow(heap, size_class);
-        if (cache_push(&heap->cache, size_class, p) == PUSH_DONE) {
-            return;
-        }
+    hakmem_flush_overflow(heap, size_class);
+    if (cache_push(&heap->cache, size_class, p) != PUSH_DONE) {
+        free_past_bin(heap, p);
     }
-    free_past_bin(heap, p);
 }
 
-/* What a push was not; out of line together, since a function that returns can be the caller's last act, as a jump without a
- * frame, and one that aborts cannot. */
-static HAKMEM_NOINLINE void free_unpushed(void *p, hakmem_push_t pushed) {
-    switch (pushed) {
-    case PUSH_INVALID:
-        hakmem_invalid_free(p);
-    case PUSH_TWICE:
-        hakmem_double_free(p);
-    case PUSH_FULL:
-    case PUSH_DONE:
-        free_uncached(p);
+/* Where it has no room. Apart from what is for open bins, which needs a frame; and by class plus one, which is what hakmem_free has at
+ * hand. */
+static HAKMEM_NOINLINE void free_unpushed(void *p, size_t class_plus_one) {
+    hakmem_tiny_heap_t *heap = hakmem_thread_heap;
+    uint32_t size_class = (uint32_t)class_plus_one - 1;
+    if (hakmem_likely(cache_bin_is_closed(&heap->cache, size_class))) {
+        free_past_bin(heap, p);
+    } else {
+        free_over(p, size_class);
     }
+}
+
+/* A function that returns can be its caller's last act, as a jump without a frame, and one that aborts cannot: hence these. */
+static HAKMEM_COLD void free_twice(void *p) {
+    hakmem_double_free(p);
+}
+
+static HAKMEM_COLD void free_invalid(void *p) {
+    hakmem_invalid_free(p);
 }
 
 /* Pushes a block on its class's bin. That its page is in use is checked when it leaves the bin. */
 HAKMEM_INLINE void free_cached(void *p, size_t size_class) {
     hakmem_push_t pushed = cache_push(&hakmem_thread_heap->cache, size_class, p);
-    if (hakmem_unlikely(pushed != PUSH_DONE)) {
-        free_unpushed(p, pushed);
+    if (hakmem_unlikely(pushed == PUSH_FULL)) {
+        free_unpushed(p, size_class + 1);
+    } else if (hakmem_unlikely(pushed == PUSH_TWICE)) {
+        free_twice(p);
     }
 }
 
@@ -133,7 +138,7 @@ HAKMEM_HOT void hakmem_free_tiny(void *p, uint32_t size_class) {
     } else if (hakmem_likely(begins_block_of(p, size_class))) {
         free_cached(p, size_class);
     } else {
-        free_unpushed(p, PUSH_INVALID);
+        free_invalid(p);
     }
 }
 

@@ -6,7 +6,8 @@
 #include "heap.h"
 
 enum {
-    HEAP_AFTER_FREES = 64, /* what a thread without a heap frees, not counting mappings of their own, before it gets one */
+    /* What a thread without a heap frees before it gets one, without what has a mapping of its own. */
+    HEAP_AFTER_FREES = 64,
 };
 
 /* The calling thread's heap, made if need be. Null where the system refuses, or after the thread's teardown. */
