@@ -98,9 +98,10 @@ HAKMEM_INLINE void *cache_pop(hakmem_cache_t *cache, uint32_t size_class) {
     return block;
 }
 
-typedef enum { PUSH_DONE, PUSH_FULL, PUSH_TWICE } hakmem_push_t;
+typedef enum { PUSH_DONE, PUSH_FULL, PUSH_TWICE, PUSH_INVALID } hakmem_push_t;
 
-/* PUSH_FULL: there is no room. PUSH_TWICE: `block` is what was pushed last, the commonest double free. */
+/* PUSH_FULL: there is no room. PUSH_TWICE: `block` is what was pushed last, the commonest double free. PUSH_INVALID is for the
+ * caller, who has looked whether it is a block at all. */
 HAKMEM_INLINE hakmem_push_t cache_push(hakmem_cache_t *cache, size_t size_class, void *block) {
     hakmem_cache_bin_t *bin = &cache->bins[size_class];
     void **top = bin_top(bin);

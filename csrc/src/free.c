@@ -64,9 +64,16 @@ static HAKMEM_NOINLINE void free_over(void *p, uint32_t size_class) {
     }
 }
 
-/* Where it has no room. Apart from what is for open bins, which needs a frame; and by class plus one, which is what hakmem_free has at
+/* What a push was not. One function for all of it, since one that returns can be the caller's last act, as a jump without a frame, and
+ * one that aborts cannot; what is for open bins is apart, as it needs a frame. By class plus one, which is what hakmem_free has at
  * hand. */
-static HAKMEM_NOINLINE void free_unpushed(void *p, size_t class_plus_one) {
+static HAKMEM_NOINLINE void free_unpushed(void *p, size_t class_plus_one, hakmem_push_t pushed) {
+    if (hakmem_unlikely(pushed != PUSH_FULL)) {
+        if (pushed == PUSH_TWICE) {
+            hakmem_double_free(p);
+        }
+        hakmem_invalid_free(p);
+    }
     hakmem_tiny_heap_t *heap = hakmem_thread_heap;
     uint32_t size_class = (uint32_t)class_plus_one - 1;
     if (hakmem_likely(cache_bin_is_closed(&heap->cache, size_class))) {
@@ -76,22 +83,11 @@ static HAKMEM_NOINLINE void free_unpushed(void *p, size_t class_plus_one) {
     }
 }
 
-/* A function that returns can be its caller's last act, as a jump without a frame, and one that aborts cannot: hence these. */
-static HAKMEM_COLD void free_twice(void *p) {
-    hakmem_double_free(p);
-}
-
-static HAKMEM_COLD void free_invalid(void *p) {
-    hakmem_invalid_free(p);
-}
-
 /* Pushes a block on its class's bin. That its page is in use is checked when it leaves the bin. */
 HAKMEM_INLINE void free_cached(void *p, size_t size_class) {
     hakmem_push_t pushed = cache_push(&hakmem_thread_heap->cache, size_class, p);
-    if (hakmem_unlikely(pushed == PUSH_FULL)) {
-        free_unpushed(p, size_class + 1);
-    } else if (hakmem_unlikely(pushed == PUSH_TWICE)) {
-        free_twice(p);
+    if (hakmem_unlikely(pushed != PUSH_DONE)) {
+        free_unpushed(p, size_class + 1, pushed);
     }
 }
 
@@ -138,7 +134,7 @@ HAKMEM_HOT void hakmem_free_tiny(void *p, uint32_t size_class) {
     } else if (hakmem_likely(begins_block_of(p, size_class))) {
         free_cached(p, size_class);
     } else {
-        free_invalid(p);
+        free_unpushed(p, (size_t)size_class + 1, PUSH_INVALID);
     }
 }
 
