@@ -17,6 +17,7 @@ const SOURCES: &[&str] = &[
     "failure.c",
     "fatal.c",
     "find.c",
+    "flush.c",
     "free.c",
     "frees.c",
     "heap.c",
@@ -41,6 +42,7 @@ const SOURCES: &[&str] = &[
     "retire.c",
     "shared_pool.c",
     "slot_bits.c",
+    "slot_blocks.c",
     "stats.c",
     "thread.c",
     "tiny.c",
@@ -127,6 +129,8 @@ fn compile_core(csrc: &Path) {
     build.std("c11").warnings(false).flag_if_supported("-fvisibility=hidden");
     // An allocator that is not optimised makes every debug build of a program slow; assertions are a switch of their own.
     build.opt_level(2);
+    // or loops that copy a few bytes become calls of memcpy
+    build.flag_if_supported("-fno-tree-loop-distribute-patterns");
     for switch in switches() {
         let value = value_of(&switch);
         build.define(switch.name, value.as_str());

@@ -271,6 +271,7 @@ passing! {
     test_refusals
     test_size_class
     test_sleepers
+    test_slot_blocks
     test_threads
     test_zeroing
     ;

@@ -84,6 +84,15 @@ HAKMEM_INLINE size_t max_size(size_t a, size_t b) {
     return a > b ? a : b;
 }
 
+/* The inverse of an odd number (mod 2^16). Newton's iteration: the number is its own inverse (mod 8), and each step doubles the bits. */
+HAKMEM_INLINE uint16_t odd_inverse(uint32_t odd) {
+    uint32_t inverse = odd;
+    for (int bits = 3; bits < 16; bits *= 2) {
+        inverse *= 2 - odd * inverse;
+    }
+    return (uint16_t)inverse;
+}
+
 /* Writes "hakmem: assertion failed: <what> (<file>:<line>)" and aborts. Never allocates. */
 _Noreturn void hakmem_assert_failed(const char *what, const char *file, int line);
 

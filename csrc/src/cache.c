@@ -89,7 +89,7 @@ static bool make_room(hakmem_cache_bin_t *bin, hakmem_cache_book_t *book, size_t
     if (entries <= book->room) {
         return true;
     }
-    size_t words = entries <= 63 ? 64 : 256;
+    size_t words = entries <= 63 ? 64 : entries <= 255 ? 256 : CACHE_MOST + 1;
     void **larger = hakmem_meta_alloc(words * sizeof(void *));
     if (larger == NULL) {
         return false;

@@ -29,7 +29,7 @@
 
 enum {
     CACHE_FIRST = 15, /* entries of the arrays that lie in the heap itself */
-    CACHE_MOST = 255,
+    CACHE_MOST = 1023,
     CACHE_OPEN_FREES = 16,
     CACHE_OPEN_CALLS = 4096,
     CACHE_MISSES = 512,     /* so many misses justify overflows later, and no more */

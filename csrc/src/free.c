@@ -1,4 +1,5 @@
 /* Entry points that take memory back, and that ask about it. */
+#include "flush.h"
 #include "frees.h"
 #include "huge.h"
 #include "large.h"

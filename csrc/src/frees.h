@@ -1,9 +1,10 @@
-/* A block's way back to its page. The owner's short way is inline; the other ways, and the cache's batches, are not. */
+/* A block's way back to its page. The owner's short way is inline; the others are not. */
 #ifndef HAKMEM_FREES_H
 #define HAKMEM_FREES_H
 
 #include "fatal.h"
 #include "retire.h"
+#include "slot_blocks.h"
 
 /* Frees blocks of a page of which this thread is not known to be the owner: lock-free, one CAS. */
 void hakmem_free_remote_chain(hakmem_tiny_page_t *page, const hakmem_chain_t *chain);
@@ -16,38 +17,6 @@ HAKMEM_INLINE void hakmem_tiny_free_remote(hakmem_tiny_page_t *page, hakmem_bloc
 
 /* What is left of hakmem_tiny_free where the owner word is not the caller's heap. */
 void hakmem_free_not_local(void *p);
-
-/* By class plus one, as slots have it: ceil(2^64 / size) where the class has a bin; else 0, of which nothing is a multiple. */
-extern const uint64_t hakmem_class_divisors[CLASS_COUNT + 1];
-
-HAKMEM_INLINE uint64_t class_divisor(size_t size_class) {
-    return hakmem_class_divisors[size_class + 1];
-}
-
-/* Whether an offset in a slot is a multiple of the size whose divisor it is: only a multiple's product is below the divisor
- * (Lemire, Kaser, Kurz: "Faster remainder by direct computation", 2019). */
-HAKMEM_INLINE bool offset_is_multiple(size_t offset, uint64_t divisor) {
-    return offset * divisor < divisor;
-}
-
-/* Whether `p` lies a multiple of the class's size from the start of its slot, and the class has a bin: then its pages are one slot.
- * The class may be none. */
-HAKMEM_INLINE bool begins_block_of(const void *p, size_t size_class) {
-    return offset_is_multiple((uintptr_t)p & (SLOT_BYTES - 1), class_divisor(size_class));
-}
-
-/* Which block of its page `p` is, of such a class: the product's upper half. */
-HAKMEM_INLINE uint32_t block_index_of(const void *p, uint32_t size_class) {
-    return (uint32_t)((unsigned __int128)((uintptr_t)p & (SLOT_BYTES - 1)) * class_divisor(size_class) >> 64);
-}
-
-/* A cache's bin is full: makes room, by giving its oldest blocks back to their pages. */
-void hakmem_flush_overflow(hakmem_tiny_heap_t *heap, uint32_t size_class);
-
-/* Gives the blocks of all bins back to their pages; or the older half of each bin's, once an epoch: a bin in use has it back in
- * no time, and what is not used is gone in a few. */
-void hakmem_flush_all(hakmem_tiny_heap_t *heap);
-void hakmem_flush_half(hakmem_tiny_heap_t *heap);
 
 /* Whether a free into an own page must look further: the block was the last one in use, or a flag is set. */
 HAKMEM_INLINE bool tiny_wants_attention(const hakmem_tiny_page_t *page, uint32_t left) {

@@ -4,13 +4,10 @@
 
 enum { EXTEND_BYTES = 4096 };
 
-/* See page_is_block_offset. Newton's iteration: an odd number is its own inverse (mod 8), and each step doubles the bits. */
+/* See page_is_block_offset. */
 static uint32_t inverse_of(uint32_t size) {
-    uint32_t k = (uint32_t)__builtin_ctz(size), odd = size >> k, inverse = odd;
-    for (int bits = 3; bits < 16; bits *= 2) {
-        inverse *= 2 - odd * inverse;
-    }
-    return inverse << (16 - k);
+    uint32_t k = (uint32_t)__builtin_ctz(size);
+    return (uint32_t)odd_inverse(size >> k) << (16 - k);
 }
 
 void hakmem_page_init(hakmem_tiny_page_t *page, uint32_t size_class, char *start, size_t bytes, bool zero,
@@ -81,7 +78,7 @@ static uint32_t checked_count(hakmem_block_t *block, const hakmem_tiny_page_t *p
     }
     uint32_t others = page_others_of(page, block);
     for (uint32_t i = 0; i < others; i++) {
-        void *other = block_at(block, block_distances(block)[i]);
+        void *other = block_at(block, block_places(block)[i]);
         if ((size_t)((char *)other - page->start) >= made) {
             hakmem_invalid_free(other);
         }

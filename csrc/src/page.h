@@ -134,7 +134,7 @@ HAKMEM_INLINE void page_put(hakmem_tiny_page_t *page, void *block) {
     if (BATCHES && page_gathers_frees(page) && first != NULL) {
         uint32_t others = block_others(first);
         if (others < page->others_most) {
-            block_distances(first)[others] = block_distance(first, block);
+            block_places(first)[others] = block_place(block);
             block_carry_more(first);
             return;
         }
@@ -169,7 +169,7 @@ HAKMEM_INLINE void *page_pop(hakmem_tiny_page_t *page) {
         uint32_t others = page_others_of(page, block);
         if (others != 0) { /* one of those first, so that there is no new place to be found for the rest */
             block_carry_less(block);
-            return block_at(block, block_distances(block)[others - 1]);
+            return block_at(block, block_places(block)[others - 1]);
         }
         hakmem_block_t *next = block_next(block);
         page->free = next;
@@ -193,11 +193,13 @@ HAKMEM_INLINE uint32_t page_pop_many(hakmem_tiny_page_t *page, void **blocks, ui
         uint32_t others = block_others(block);
         if (others != 0) {
             others = page_others_of(page, block);
-            do {
-                void *other = block_at(block, block_distances(block)[--others]);
+            uint32_t room = (uint32_t)(at - blocks), kept = others > room ? others - room : 0;
+            const uint16_t *places = block_places(block);
+            while (others != kept) {
+                void *other = block_at(block, places[--others]);
                 prefetch_for_write(other); /* all at once; else the program waits for one after the other */
                 *--at = other;
-            } while (others != 0 && at != blocks);
+            }
             if (at == blocks) {
                 block_link(block, block_next(block), others);
                 break;

@@ -17,4 +17,11 @@ void hakmem_heap_take_notified(hakmem_tiny_heap_t *heap, hakmem_tiny_page_t *pag
 /* Puts a page in its queue that is the caller's by its CAS, and may have been any heap's before. */
 void hakmem_heap_enqueue_woken(hakmem_tiny_heap_t *heap, hakmem_tiny_page_t *page);
 
+/* Whether the page is in a queue of this thread's heap, once one that this thread parked has been taken back. */
+HAKMEM_INLINE bool is_local_or_unparked(hakmem_tiny_page_t *page, uintptr_t owner) {
+    hakmem_tiny_heap_t *heap = hakmem_thread_heap;
+    return owner == (uintptr_t)heap ||
+           (owner == ((uintptr_t)heap | OWNER_PARKED_BIT) && hakmem_heap_unpark(heap, page));
+}
+
 #endif

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "adopt.h"
+#include "flush.h"
 #include "frees.h"
 #include "huge.h"
 #include "idle.h"

@@ -6,6 +6,7 @@
 #include "adopt.h"
 #include "early.h"
 #include "failure.h"
+#include "flush.h"
 #include "frees.h"
 #include "lock.h"
 #include "meta.h"

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "failure.h"
+#include "flush.h"
 #include "frees.h"
 #include "options.h"
 #include "os.h"

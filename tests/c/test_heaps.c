@@ -3,6 +3,7 @@
 #include <pthread.h>
 
 #include "check.h"
+#include "flush.h"
 #include "frees.h"
 #include "park.h"
 #include "thread.h"

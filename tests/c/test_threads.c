@@ -5,6 +5,7 @@
 
 #include "abandoned.h"
 #include "check.h"
+#include "flush.h"
 #include "frees.h"
 #include "os.h"
 #include "park.h"
