@@ -87,27 +87,6 @@ unsafe extern "C" {
 }
 #[repr(C)]
 #[derive(Debug, Copy, Clone)]
-pub struct hakmem_cache_bin_t {
-    pub top: *mut *mut ::core::ffi::c_void,
-    pub limit: *mut *mut ::core::ffi::c_void,
-}
-#[allow(clippy::unnecessary_operation, clippy::identity_op)]
-const _: () = {
-    [
-        "Size of hakmem_cache_bin_t",
-    ][::core::mem::size_of::<hakmem_cache_bin_t>() - 16usize];
-    [
-        "Alignment of hakmem_cache_bin_t",
-    ][::core::mem::align_of::<hakmem_cache_bin_t>() - 8usize];
-    [
-        "Offset of field: hakmem_cache_bin_t::top",
-    ][::core::mem::offset_of!(hakmem_cache_bin_t, top) - 0usize];
-    [
-        "Offset of field: hakmem_cache_bin_t::limit",
-    ][::core::mem::offset_of!(hakmem_cache_bin_t, limit) - 8usize];
-};
-#[repr(C)]
-#[derive(Debug, Copy, Clone)]
 pub struct hakmem_range_t {
     pub base: usize,
     pub bytes: usize,
@@ -128,12 +107,12 @@ const _: () = {
 pub struct hakmem_cache_t {
     pub range: hakmem_range_t,
     pub countdown: u32,
-    pub unused: [u32; 3usize],
-    pub bins: [hakmem_cache_bin_t; 64usize],
+    pub tops: [*mut *mut ::core::ffi::c_void; 64usize],
+    pub limits: [*mut *mut ::core::ffi::c_void; 64usize],
 }
 #[allow(clippy::unnecessary_operation, clippy::identity_op)]
 const _: () = {
-    ["Size of hakmem_cache_t"][::core::mem::size_of::<hakmem_cache_t>() - 1056usize];
+    ["Size of hakmem_cache_t"][::core::mem::size_of::<hakmem_cache_t>() - 1048usize];
     ["Alignment of hakmem_cache_t"][::core::mem::align_of::<hakmem_cache_t>() - 8usize];
     [
         "Offset of field: hakmem_cache_t::range",
@@ -142,11 +121,11 @@ const _: () = {
         "Offset of field: hakmem_cache_t::countdown",
     ][::core::mem::offset_of!(hakmem_cache_t, countdown) - 16usize];
     [
-        "Offset of field: hakmem_cache_t::unused",
-    ][::core::mem::offset_of!(hakmem_cache_t, unused) - 20usize];
+        "Offset of field: hakmem_cache_t::tops",
+    ][::core::mem::offset_of!(hakmem_cache_t, tops) - 24usize];
     [
-        "Offset of field: hakmem_cache_t::bins",
-    ][::core::mem::offset_of!(hakmem_cache_t, bins) - 32usize];
+        "Offset of field: hakmem_cache_t::limits",
+    ][::core::mem::offset_of!(hakmem_cache_t, limits) - 536usize];
 };
 unsafe extern "C" {
     pub static hakmem_closed_cache: hakmem_cache_t;

@@ -12,15 +12,15 @@ use crate::{ffi, thread_cache};
 
 type Slot = *mut core::ffi::c_void;
 
-/// A bin of a cache.
+/// Where the cache has a bin's top.
 ///
 /// # Safety
 ///
 /// `cache` is from [`thread_cache::get`].
 #[inline(always)]
-unsafe fn bin_of(cache: *mut ffi::hakmem_cache_t, bin: Bin) -> *mut ffi::hakmem_cache_bin_t {
-    // SAFETY: a `Bin` is counted from the cache's start, and lies in its array of bins.
-    unsafe { cache.cast::<Slot>().add(bin.words()).cast() }
+unsafe fn top_in(cache: *mut ffi::hakmem_cache_t, bin: Bin) -> *mut *mut Slot {
+    // SAFETY: a `Bin` is counted from the cache's start, and lies in its array of tops.
+    unsafe { cache.cast::<*mut Slot>().add(bin.words()) }
 }
 
 /// # Safety
@@ -32,16 +32,16 @@ unsafe fn tick(block: Slot) -> *mut u8 {
     unsafe { ffi::hakmem_cache_tick(block).cast() }
 }
 
-/// The atomic view of a bin's `top`. Relaxed is enough: only this thread writes it, and who reads it to sum statistics reaches no
+/// The atomic view of a bin's top. Relaxed is enough: only this thread writes it, and who reads it to sum statistics reaches no
 /// block through it.
 ///
 /// # Safety
 ///
-/// `bin` comes from [`bin_of`].
+/// `cache` is from [`thread_cache::get`].
 #[inline(always)]
-unsafe fn top_of<'a>(bin: *mut ffi::hakmem_cache_bin_t) -> &'a AtomicPtr<Slot> {
-    // SAFETY: the field is in bounds and aligned; all threads access it as an atomic. The closed cache's is only read.
-    unsafe { AtomicPtr::from_ptr(&raw mut (*bin).top) }
+unsafe fn top_of<'a>(cache: *mut ffi::hakmem_cache_t, bin: Bin) -> &'a AtomicPtr<Slot> {
+    // SAFETY: it is in bounds and aligned; all threads access it as an atomic. The closed cache's is only read.
+    unsafe { AtomicPtr::from_ptr(top_in(cache, bin)) }
 }
 
 /// Takes the block of this class that was freed last. `None`: C must be asked.
@@ -49,7 +49,7 @@ unsafe fn top_of<'a>(bin: *mut ffi::hakmem_cache_bin_t) -> &'a AtomicPtr<Slot> {
 pub(crate) fn pop(bin: Bin) -> Option<*mut u8> {
     let cache = thread_cache::get();
     // SAFETY: it is the thread's cache.
-    let top_cell = unsafe { top_of(bin_of(cache, bin)) };
+    let top_cell = unsafe { top_of(cache, bin) };
     let top = top_cell.load(Ordering::Relaxed);
     // SAFETY: `top` points into the bin's array, whose lowest entry is null, or to the closed bins' null.
     let block = unsafe { *top };
@@ -72,16 +72,15 @@ pub(crate) fn pop(bin: Bin) -> Option<*mut u8> {
 pub(crate) fn push(ptr: *mut u8, size: usize, bin: Bin) -> bool {
     let cache = thread_cache::get();
     // SAFETY: it is the thread's cache.
-    let bin = unsafe { bin_of(cache, bin) };
-    // SAFETY: as above.
-    let top_cell = unsafe { top_of(bin) };
+    let top_cell = unsafe { top_of(cache, bin) };
     let top = top_cell.load(Ordering::Relaxed);
     // No room, a pointer from elsewhere, or the block that was freed just before: C finds out which.
-    // SAFETY: `limit` and `range` are this thread's alone, and the closed cache's are never written; `top` points into the bin's
+    // SAFETY: limits and `range` are this thread's alone, and the closed cache's are never written; `top` points into the bin's
     // array, or to the closed bins' null.
     unsafe {
+        let limit = *top_in(cache, bin).add(Bin::TO_LIMIT);
         let range = &raw const (*cache).range;
-        if top == (*bin).limit || ptr.addr().wrapping_sub((*range).base) >= (*range).bytes || *top == ptr.cast() {
+        if top == limit || ptr.addr().wrapping_sub((*range).base) >= (*range).bytes || *top == ptr.cast() {
             return false;
         }
     }

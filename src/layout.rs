@@ -59,21 +59,20 @@ pub(crate) const fn route(layout: Layout) -> Route {
 #[cfg_attr(not(hakmem_rust_fast_path), allow(dead_code))] // fast.rs is the user
 const TABLE_MAX: usize = 1024;
 
-/// Where a class's bin lies in a cache: so many words from its start, which an address takes as it is, where a number of bins
-/// would first have to be made one of bytes.
+/// A class's bin: where its top lies in a cache, so many words from its start.
 #[cfg_attr(not(hakmem_rust_fast_path), allow(dead_code))]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Bin(usize);
 
 #[cfg_attr(not(hakmem_rust_fast_path), allow(dead_code))]
 impl Bin {
-    /// Words of a bin: two pointers.
-    const WORDS: usize = 2;
-    /// Words of a cache before its bins.
-    const FIRST: usize = 4;
+    /// Words of a cache before its tops.
+    const FIRST: usize = 3;
+    /// Words from a bin's top to its limit.
+    pub(crate) const TO_LIMIT: usize = 64;
 
     const fn of_class(class: usize) -> Self {
-        Bin(Self::FIRST + class * Self::WORDS)
+        Bin(Self::FIRST + class)
     }
 
     #[inline(always)]
@@ -83,14 +82,17 @@ impl Bin {
 
     #[inline(always)]
     pub(crate) const fn class(self) -> usize {
-        (self.0 - Self::FIRST) / Self::WORDS
+        self.0 - Self::FIRST
     }
 }
 
 #[cfg(not(miri))]
 const _: () = {
-    assert!(size_of::<crate::ffi::hakmem_cache_bin_t>() == Bin::WORDS * size_of::<*mut u8>());
-    assert!(core::mem::offset_of!(crate::ffi::hakmem_cache_t, bins) == Bin::FIRST * size_of::<*mut u8>());
+    use core::mem::offset_of;
+
+    use crate::ffi::hakmem_cache_t;
+    assert!(offset_of!(hakmem_cache_t, tops) == Bin::FIRST * size_of::<*mut u8>());
+    assert!(offset_of!(hakmem_cache_t, limits) == (Bin::FIRST + Bin::TO_LIMIT) * size_of::<*mut u8>());
 };
 
 /// A constant, not a static: an index that is a constant folds, also in other crates.

@@ -103,15 +103,12 @@ void *hakmem_tiny_heap_malloc(hakmem_tiny_heap_t *heap, size_t size);
 
 /* Block cache ------------------------------------------------------------------------------------------------------ */
 
-/* The part of a heap that callers may inline (src/fast.rs does): per class of at most HAKMEM_TINY_MAX bytes, a stack of freed
- * blocks. Only the thread whose heap it is writes it; others read `top` to sum statistics, so that it is accessed with relaxed
- * atomic loads and stores. `*top` is the block freed last, or null where there is none: the stack's lowest entry is a null that
- * is never popped. `top == limit`: full. Before a thread has a heap it is empty and full at once, and read-only. */
+/* The part of a heap that callers may inline (src/fast.rs does): per class of at most HAKMEM_TINY_MAX bytes a bin, which is a stack
+ * of freed blocks. Only the thread whose heap it is writes it; others read the tops to sum statistics, so that these are accessed
+ * with relaxed atomic loads and stores. `*tops[class]` is the block freed last, or null where there is none: the stack's lowest entry is
+ * a null that is never popped. `tops[class] == limits[class]`: full. Before a thread has a heap it is empty and full at once, and
+ * read-only. */
 #define HAKMEM_CACHE_CLASSES 64
-typedef struct {
-    void **top;
-    void **limit;
-} hakmem_cache_bin_t;
 typedef struct {
     uintptr_t base;
     size_t bytes;
@@ -123,8 +120,9 @@ typedef struct {
     hakmem_range_t range;
     /* Counts the blocks popped; who makes it 0 calls hakmem_cache_tick. So a program that never misses notices time as well. */
     uint32_t countdown;
-    uint32_t unused[3]; /* no bin lies in two cache lines */
-    hakmem_cache_bin_t bins[HAKMEM_CACHE_CLASSES];
+    /* Two arrays, since an address can have eight times an index, but not sixteen times. */
+    void **tops[HAKMEM_CACHE_CLASSES];
+    void **limits[HAKMEM_CACHE_CLASSES];
 } hakmem_cache_t;
 
 /* What stands in before a thread has a heap. Never written. */

@@ -5,13 +5,13 @@
 #include "meta.h"
 
 void *const hakmem_no_block = NULL;
-const hakmem_cache_t hakmem_closed_cache = {.bins = HAKMEM_CLOSED_BINS};
+const hakmem_cache_t hakmem_closed_cache = HAKMEM_CLOSED_CACHE;
 
 void hakmem_cache_close(hakmem_cache_t *cache, hakmem_cache_books_t *books) {
     books->opens_in = CACHE_OPEN_CALLS;
     for (uint32_t c = 0; c < HAKMEM_CACHE_CLASSES; c++) {
-        bin_set_top(&cache->bins[c], hakmem_closed_cache.bins[c].top);
-        cache->bins[c].limit = hakmem_closed_cache.bins[c].limit;
+        bin_set_top(cache, c, hakmem_closed_cache.tops[c]);
+        cache->limits[c] = hakmem_closed_cache.limits[c];
     }
 }
 
@@ -30,8 +30,13 @@ static void set_base(hakmem_cache_book_t *book, void **base) {
     atomic_store_explicit(&book->base, base, memory_order_relaxed);
 }
 
-static void set_limit(hakmem_cache_bin_t *bin, const hakmem_cache_book_t *book, size_t entries) {
-    bin->limit = book_base(book) + entries;
+static void set_limit(hakmem_cache_t *cache, const hakmem_cache_books_t *books, uint32_t size_class, size_t entries) {
+    cache->limits[size_class] = book_base(&books->of[size_class]) + entries;
+}
+
+/* How many it has room for, of a bin that was opened. */
+static size_t bin_entries(const hakmem_cache_t *cache, const hakmem_cache_books_t *books, uint32_t size_class) {
+    return (size_t)(cache->limits[size_class] - book_base(&books->of[size_class]));
 }
 
 /* What is pushed on the `n` entries above `top` next is not fetched; see cache_push. */
@@ -48,13 +53,13 @@ void hakmem_cache_open(hakmem_cache_t *cache, hakmem_cache_books_t *books) {
             set_base(book, books->first_arrays[c]);
             book->room = CACHE_FIRST;
         }
-        bin_set_top(&cache->bins[c], book_base(book));
+        bin_set_top(cache, c, book_base(book));
         book->misses = 0;
         book->drains = 0;
         book->refills = 0;
         book->others = 0;
         book->gathers = false;
-        set_limit(&cache->bins[c], book, 0);
+        set_limit(cache, books, c, 0);
     }
 }
 
@@ -63,17 +68,16 @@ void hakmem_cache_missed(hakmem_cache_t *cache, hakmem_cache_books_t *books, uin
     if (book->misses < CACHE_MISSES) {
         book->misses++;
     }
-    hakmem_cache_bin_t *bin = &cache->bins[size_class];
     if (book->misses >= CACHE_REOPEN && (book->gathers || cache_bin_is_closed(cache, size_class))) {
         book->misses = 0;
         book->drains = 0;
         book->gathers = false;
-        set_limit(bin, book, min_size(CACHE_FIRST, most_for(size_class)));
+        set_limit(cache, books, size_class, min_size(CACHE_FIRST, most_for(size_class)));
     }
 }
 
 size_t hakmem_cache_count(const hakmem_cache_t *cache, const hakmem_cache_books_t *books, uint32_t size_class) {
-    void **top = bin_top(&cache->bins[size_class]);
+    void **top = bin_top(cache, size_class);
     void **base = book_base(&books->of[size_class]);
     /* As numbers: a closed bin's top, or one that is moving, is not in the array at `base`. */
     size_t count = ((uintptr_t)top - (uintptr_t)base) / sizeof *top;
@@ -85,7 +89,8 @@ void **hakmem_cache_oldest(const hakmem_cache_books_t *books, uint32_t size_clas
 }
 
 /* Gives the bin room for `entries`. False: there is no memory for it, and it stays as it is. */
-static bool make_room(hakmem_cache_bin_t *bin, hakmem_cache_book_t *book, size_t entries) {
+static bool make_room(hakmem_cache_t *cache, hakmem_cache_books_t *books, uint32_t size_class, size_t entries) {
+    hakmem_cache_book_t *book = &books->of[size_class];
     if (entries <= book->room) {
         return true;
     }
@@ -95,28 +100,27 @@ static bool make_room(hakmem_cache_bin_t *bin, hakmem_cache_book_t *book, size_t
         return false;
     }
     /* The old array stays where it is, unused: a third of what is in use, at most. */
-    size_t count = (size_t)(bin_top(bin) - book_base(book));
+    size_t count = (size_t)(bin_top(cache, size_class) - book_base(book));
     memcpy(larger, book_base(book), (count + 1) * sizeof(void *));
     set_base(book, larger);
-    bin_set_top(bin, larger + count);
+    bin_set_top(cache, size_class, larger + count);
     book->room = (uint16_t)(words - 1);
     return true;
 }
 
 /* More room, if the bounds of the class and of the heap allow it. */
-static bool grow(hakmem_cache_bin_t *bin, hakmem_cache_books_t *books, uint32_t size_class) {
-    hakmem_cache_book_t *book = &books->of[size_class];
-    size_t entries = (size_t)(bin->limit - book_base(book));
+static bool grow(hakmem_cache_t *cache, hakmem_cache_books_t *books, uint32_t size_class) {
+    size_t entries = bin_entries(cache, books, size_class);
     size_t wanted = min_size(entries * 4 + 3, most_for(size_class));
     if (wanted <= entries) {
         return false;
     }
     size_t more = (wanted - entries) * size_class_bytes(size_class);
-    if (books->bytes + more > CACHE_HEAP_BYTES || !make_room(bin, book, wanted)) {
+    if (books->bytes + more > CACHE_HEAP_BYTES || !make_room(cache, books, size_class, wanted)) {
         return false;
     }
     books->bytes += more;
-    set_limit(bin, book, wanted);
+    set_limit(cache, books, size_class, wanted);
     return true;
 }
 
@@ -126,30 +130,27 @@ static bool is_maker(const hakmem_cache_book_t *book) {
 }
 
 uint32_t hakmem_cache_refill_room(const hakmem_cache_t *cache, const hakmem_cache_books_t *books, uint32_t size_class) {
-    const hakmem_cache_bin_t *bin = &cache->bins[size_class];
     const hakmem_cache_book_t *book = &books->of[size_class];
-    void **base = book_base(book);
-    if (bin_top(bin) != base) {
+    if (bin_top(cache, size_class) != book_base(book)) {
         return 0;
     }
-    size_t entries = (size_t)(bin->limit - base);
+    size_t entries = bin_entries(cache, books, size_class);
     return (uint32_t)(is_maker(book) ? min_size(entries, CACHE_MAKER_REFILL_MOST)
                                      : min_size(entries / 2, CACHE_REFILL_MOST));
 }
 
 void hakmem_cache_refilled(hakmem_cache_t *cache, hakmem_cache_books_t *books, uint32_t size_class, uint32_t room,
                            uint32_t n) {
-    hakmem_cache_bin_t *bin = &cache->bins[size_class];
     hakmem_cache_book_t *book = &books->of[size_class];
     void **base = book_base(book);
     if (n != room) {
         memmove(base + 1, base + 1 + room - n, n * sizeof(void *));
     }
-    bin_set_top(bin, base + n);
+    bin_set_top(cache, size_class, base + n);
     if (!is_maker(book)) {
         book->refills++;
-    } else if ((size_t)(bin->limit - base) <= CACHE_FIRST) {
-        grow(bin, books, size_class); /* or not: it serves as it is */
+    } else if (bin_entries(cache, books, size_class) <= CACHE_FIRST) {
+        grow(cache, books, size_class); /* or not: it serves as it is */
     }
     book->misses = (uint16_t)min_size(book->misses + n, CACHE_MISSES);
 }
@@ -159,7 +160,7 @@ void hakmem_cache_note_remote(hakmem_cache_t *cache, hakmem_cache_books_t *books
     if (cache_bin_is_closed(cache, size_class) && ++book->others >= CACHE_REOPEN && few_for(size_class) != 0) {
         book->others = 0;
         book->gathers = true;
-        set_limit(&cache->bins[size_class], book, few_for(size_class));
+        set_limit(cache, books, size_class, few_for(size_class));
         clear_entries(book_base(book), few_for(size_class));
     }
 }
@@ -171,14 +172,13 @@ void hakmem_cache_flushed(hakmem_cache_t *cache, hakmem_cache_books_t *books, ui
         book->drains = 0;
     } else if (book->gathers && flushed.local > few_for(size_class) / 2) {
         book->gathers = false;
-        set_limit(&cache->bins[size_class], book, 0);
+        set_limit(cache, books, size_class, 0);
     }
 }
 
 size_t hakmem_cache_overflow(hakmem_cache_t *cache, hakmem_cache_books_t *books, uint32_t size_class) {
-    hakmem_cache_bin_t *bin = &cache->bins[size_class];
     hakmem_cache_book_t *book = &books->of[size_class];
-    size_t entries = (size_t)(bin->limit - book_base(book));
+    size_t entries = bin_entries(cache, books, size_class);
     book->refills = 0;
     if (book->gathers) { /* all of them: it may be closed now */
         return entries;
@@ -187,7 +187,7 @@ size_t hakmem_cache_overflow(hakmem_cache_t *cache, hakmem_cache_books_t *books,
     if (book->misses >= older) {
         book->misses -= (uint16_t)older;
         book->drains = 0;
-        return grow(bin, books, size_class) ? 0 : older;
+        return grow(cache, books, size_class) ? 0 : older;
     }
     if (++book->drains < CACHE_DRAINS) {
         return older;
@@ -197,17 +197,16 @@ size_t hakmem_cache_overflow(hakmem_cache_t *cache, hakmem_cache_books_t *books,
         size_t grown = (entries - CACHE_FIRST) * size_class_bytes(size_class);
         books->bytes -= min_size(grown, books->bytes);
     }
-    set_limit(bin, book, 0);
+    set_limit(cache, books, size_class, 0);
     return entries;
 }
 
 void hakmem_cache_drop_oldest(hakmem_cache_t *cache, hakmem_cache_books_t *books, uint32_t size_class, size_t n) {
-    hakmem_cache_bin_t *bin = &cache->bins[size_class];
     const hakmem_cache_book_t *book = &books->of[size_class];
-    void **base = book_base(book), **top = bin_top(bin);
+    void **base = book_base(book), **top = bin_top(cache, size_class);
     size_t left = (size_t)(top - base) - n;
     memmove(base + 1, base + 1 + n, left * sizeof(void *));
-    bin_set_top(bin, base + left);
+    bin_set_top(cache, size_class, base + left);
     if (book->gathers) {
         clear_entries(base + left, n);
     }

@@ -70,21 +70,20 @@ typedef _Atomic(void **) hakmem_atomic_slot_t;
 _Static_assert(sizeof(hakmem_atomic_slot_t) == sizeof(void **), "an atomic pointer is a pointer");
 
 /* Relaxed, both: only the owner writes; others read to sum statistics, and no block is reached through what they read. */
-HAKMEM_INLINE void **bin_top(const hakmem_cache_bin_t *bin) {
-    return atomic_load_explicit((const hakmem_atomic_slot_t *)&bin->top, memory_order_relaxed);
+HAKMEM_INLINE void **bin_top(const hakmem_cache_t *cache, size_t size_class) {
+    return atomic_load_explicit((const hakmem_atomic_slot_t *)&cache->tops[size_class], memory_order_relaxed);
 }
 
-HAKMEM_INLINE void bin_set_top(hakmem_cache_bin_t *bin, void **top) {
-    atomic_store_explicit((hakmem_atomic_slot_t *)&bin->top, top, memory_order_relaxed);
+HAKMEM_INLINE void bin_set_top(hakmem_cache_t *cache, size_t size_class, void **top) {
+    atomic_store_explicit((hakmem_atomic_slot_t *)&cache->tops[size_class], top, memory_order_relaxed);
 }
 
 /* Pops the block freed last; null if there is none. */
 HAKMEM_INLINE void *cache_pop(hakmem_cache_t *cache, uint32_t size_class) {
-    hakmem_cache_bin_t *bin = &cache->bins[size_class];
-    void **top = bin_top(bin);
+    void **top = bin_top(cache, size_class);
     void *block = *top;
     if (hakmem_likely(block != NULL)) {
-        bin_set_top(bin, top - 1);
+        bin_set_top(cache, size_class, top - 1);
         memcheck_given(block, size_class_bytes(size_class));
         /* Not before a block was had: the closed cache is never written. The block goes through the call, so that it can be the
          * caller's last act and needs no register kept over it. */
@@ -103,13 +102,12 @@ typedef enum { PUSH_DONE, PUSH_FULL, PUSH_TWICE, PUSH_INVALID } hakmem_push_t;
 /* PUSH_FULL: there is no room. PUSH_TWICE: `block` is what was pushed last, the commonest double free. PUSH_INVALID is for the
  * caller, who has looked whether it is a block at all. */
 HAKMEM_INLINE hakmem_push_t cache_push(hakmem_cache_t *cache, size_t size_class, void *block) {
-    hakmem_cache_bin_t *bin = &cache->bins[size_class];
-    void **top = bin_top(bin);
-    HAKMEM_ASSERT(top <= bin->limit);
+    void **top = bin_top(cache, size_class);
+    HAKMEM_ASSERT(top <= cache->limits[size_class]);
     if (hakmem_unlikely(*top == block)) {
         return PUSH_TWICE;
     }
-    if (hakmem_unlikely(top == bin->limit)) {
+    if (hakmem_unlikely(top == cache->limits[size_class])) {
         return PUSH_FULL;
     }
     /* The program did not need to touch what it freed, and the next allocation of the class gets it, to be written at once. Not
@@ -119,18 +117,19 @@ HAKMEM_INLINE hakmem_push_t cache_push(hakmem_cache_t *cache, size_t size_class,
         prefetch((const char *)block + size_class_near_end(size_class));
     }
     top[1] = block;
-    bin_set_top(bin, top + 1);
+    bin_set_top(cache, size_class, top + 1);
     return PUSH_DONE;
 }
 
 /* What the bins of a closed cache point to, so that they are empty and full at once. Never written. */
 extern void *const hakmem_no_block;
-#define HAKMEM_CLOSED_BIN_                                                                                             \
-    { (void **)&hakmem_no_block, (void **)&hakmem_no_block }
-#define HAKMEM_CLOSED_4_ HAKMEM_CLOSED_BIN_, HAKMEM_CLOSED_BIN_, HAKMEM_CLOSED_BIN_, HAKMEM_CLOSED_BIN_
-#define HAKMEM_CLOSED_16_ HAKMEM_CLOSED_4_, HAKMEM_CLOSED_4_, HAKMEM_CLOSED_4_, HAKMEM_CLOSED_4_
-#define HAKMEM_CLOSED_BINS                                                                                             \
-    { HAKMEM_CLOSED_16_, HAKMEM_CLOSED_16_, HAKMEM_CLOSED_16_, HAKMEM_CLOSED_16_ }
+#define HAKMEM_CLOSED_4_(end) end, end, end, end
+#define HAKMEM_CLOSED_16_(end)                                                                                         \
+    HAKMEM_CLOSED_4_(end), HAKMEM_CLOSED_4_(end), HAKMEM_CLOSED_4_(end), HAKMEM_CLOSED_4_(end)
+#define HAKMEM_CLOSED_ENDS_(end)                                                                                       \
+    { HAKMEM_CLOSED_16_(end), HAKMEM_CLOSED_16_(end), HAKMEM_CLOSED_16_(end), HAKMEM_CLOSED_16_(end) }
+#define HAKMEM_CLOSED_CACHE                                                                                            \
+    { .tops = HAKMEM_CLOSED_ENDS_((void **)&hakmem_no_block), .limits = HAKMEM_CLOSED_ENDS_((void **)&hakmem_no_block) }
 
 /* Relaxed: as for `top`. */
 HAKMEM_INLINE void **book_base(const hakmem_cache_book_t *book) {
@@ -139,8 +138,8 @@ HAKMEM_INLINE void **book_base(const hakmem_cache_book_t *book) {
 
 /* Whether the bin takes none, as one that was closed, or every one while the cache as a whole is: empty and full at once. */
 HAKMEM_INLINE bool cache_bin_is_closed(const hakmem_cache_t *cache, uint32_t size_class) {
-    void **top = bin_top(&cache->bins[size_class]);
-    return top == cache->bins[size_class].limit && *top == NULL;
+    void **top = bin_top(cache, size_class);
+    return top == cache->limits[size_class] && *top == NULL;
 }
 
 HAKMEM_INLINE bool cache_is_open(const hakmem_cache_books_t *books) {

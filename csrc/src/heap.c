@@ -9,7 +9,7 @@ const hakmem_tiny_page_t hakmem_empty_page;
 #define E8 E1, E1, E1, E1, E1, E1, E1, E1
 #define E64 E8, E8, E8, E8, E8, E8, E8, E8
 const hakmem_tiny_heap_t hakmem_empty_heap = {
-    .cache = {.bins = HAKMEM_CLOSED_BINS},
+    .cache = HAKMEM_CLOSED_CACHE,
 #if HAKMEM_DIRECT_PAGES == 129
     .pages_direct = {E64, E64, E1},
 #else

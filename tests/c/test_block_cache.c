@@ -16,12 +16,12 @@ enum {
 
 static void *blocks[MANY];
 
-static hakmem_cache_bin_t *bin(void) {
-    return &hakmem_thread_heap->cache.bins[CLASS];
+static void **top(void) {
+    return bin_top(&hakmem_thread_heap->cache, CLASS);
 }
 
 static size_t room(void) {
-    return (size_t)(bin()->limit + 1 - hakmem_cache_oldest(&hakmem_thread_heap->books, CLASS));
+    return (size_t)(hakmem_thread_heap->cache.limits[CLASS] + 1 - hakmem_cache_oldest(&hakmem_thread_heap->books, CLASS));
 }
 
 static size_t held(void) {
@@ -162,7 +162,7 @@ static void test_order(void) {
     CHECK_EQ(held(), 0);
     hakmem_free(hakmem_malloc(SIZE));
     CHECK_EQ(held(), 1 + REFILLED);
-    hakmem_tiny_page_t *page = hakmem_tiny_ptr_to_page(*bin_top(bin()));
+    hakmem_tiny_page_t *page = hakmem_tiny_ptr_to_page(*top());
     allocate(5);
     uint32_t used = page_used(page);
     release(5);
@@ -226,7 +226,7 @@ static void test_idle(void) {
         hakmem_flush_half(hakmem_thread_heap);
         left /= 2;
         CHECK_EQ(held(), left);
-        CHECK(left == 0 || *bin_top(bin()) == blocks[CACHE_REOPEN - 1]); /* the youngest stay */
+        CHECK(left == 0 || *top() == blocks[CACHE_REOPEN - 1]); /* the youngest stay */
     }
     CHECK_EQ(left, 0);
 }

@@ -49,7 +49,7 @@ static char *cached(void) {
         blocks[i] = block(48); /* misses, which open the bin */
     }
     hakmem_free(blocks[0]);
-    CHECK_PTR(*bin_top(&hakmem_thread_heap->cache.bins[size_class_of(48)]), blocks[0]);
+    CHECK_PTR(*bin_top(&hakmem_thread_heap->cache, size_class_of(48)), blocks[0]);
     return blocks[0];
 }
 
