@@ -143,8 +143,10 @@ void hakmem_cache_refilled(hakmem_cache_t *cache, hakmem_cache_books_t *books, u
                            uint32_t n) {
     hakmem_cache_book_t *book = &books->of[size_class];
     void **base = book_base(book);
-    if (n != room) {
-        memmove(base + 1, base + 1 + room - n, n * sizeof(void *));
+    if (n != room) { /* one by one, as they were written just now: a wider load would wait until the stores are done */
+        for (uint32_t i = 1; i <= n; i++) {
+            base[i] = base[i + room - n];
+        }
     }
     bin_set_top(cache, size_class, base + n);
     if (!is_maker(book)) {

@@ -149,7 +149,7 @@ void hakmem_free_aligned_sized(void *p, size_t align, size_t size) {
     hakmem_free(p);
 }
 
-size_t hakmem_usable_size(const void *p) {
+static HAKMEM_NOINLINE size_t usable_elsewhere(const void *p) {
     if (p == NULL) {
         return 0;
     }
@@ -166,4 +166,9 @@ size_t hakmem_usable_size(const void *p) {
     default:
         return page_block_size(hakmem_tiny_ptr_to_page(p));
     }
+}
+
+size_t hakmem_usable_size(const void *p) {
+    size_t bytes = arena_block_bytes_fast(p);
+    return hakmem_likely(bytes != 0) ? bytes : usable_elsewhere(p);
 }

@@ -159,6 +159,17 @@ HAKMEM_INLINE void slot_set_class(hakmem_slot_info_t *info, uint32_t class_plus_
     atomic_store_explicit(&info->class_plus_one, class_plus_one, memory_order_relaxed);
 }
 
+/* By class plus one, in bytes; of none 0. */
+extern const uint32_t hakmem_class_sizes[CLASS_COUNT + 1];
+
+/* How large a page's blocks are; 0 if `p` lies in no page, or only in one beyond the first region. */
+HAKMEM_INLINE size_t arena_block_bytes_fast(const void *p) {
+    if (hakmem_unlikely(!arena_contains_fast(p))) {
+        return 0;
+    }
+    return hakmem_class_sizes[slot_class(arena_info_of(p)) + 1];
+}
+
 /* Stores `owner` in every slot of the page or run that begins at `info`. */
 HAKMEM_INLINE void owner_store_all(hakmem_slot_info_t *info, uintptr_t owner) {
     uint32_t length = atomic_load_explicit(&info->length, memory_order_relaxed);

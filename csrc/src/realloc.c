@@ -62,16 +62,18 @@ void *hakmem_realloc(void *p, size_t size) {
     if (size > (size_t)PTRDIFF_MAX) {
         return hakmem_out_of_memory(size, 1);
     }
-    size_t usable = hakmem_usable_size(p);
+    size_t usable = arena_block_bytes_fast(p);
     if (hakmem_unlikely(usable == 0)) {
-        return realloc_foreign(p, size);
-    }
-    if (kind_of(p) != KIND_PAGE) {
-        void *resized = resize_large(p, size, 1);
+        usable = hakmem_usable_size(p);
+        if (hakmem_unlikely(usable == 0)) {
+            return realloc_foreign(p, size);
+        }
+        void *resized = kind_of(p) != KIND_PAGE ? resize_large(p, size, 1) : NULL;
         if (resized != NULL) {
             return resized;
         }
-    } else if (size <= usable && size >= usable / 2) {
+    }
+    if (size <= usable && size >= usable / 2 && usable <= HAKMEM_MEDIUM_MAX) {
         return p; /* at most half is wasted, less than a copy costs */
     }
     void *moved = hakmem_malloc(size);

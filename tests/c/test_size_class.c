@@ -25,9 +25,11 @@ int main(void) {
     }
     CHECK_EQ(hakmem_class_of(CLASS_MEDIUM_MAX + 1), CLASS_COUNT);
     CHECK_EQ(hakmem_class_bytes(CLASS_COUNT), 0);
+    CHECK_EQ(hakmem_class_sizes[0], 0);
     for (uint32_t c = 0; c < CLASS_COUNT; c++) {
         static hakmem_tiny_page_t page;
         size_t size = size_class_bytes(c), bytes = (size_class_is_medium(c) ? MEDIUM_SLOTS : 1) * (size_t)SLOT_BYTES;
+        CHECK_EQ(hakmem_class_sizes[c + 1], size);
         hakmem_page_init(&page, c, NULL, bytes, true, NULL);
         CHECK_EQ(page.reserved, bytes / size);
         CHECK(page.reserved != 0);
