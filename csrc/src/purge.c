@@ -11,6 +11,8 @@ enum {
     DIRTY_LEAST_SLOTS = 16,
     DIRTY_LIVE_SHIFT = 1,
     DIRTY_AGAIN_SLOTS = 1024, /* of the last, 64 MiB in any case: what is built and freed as a whole, in turn */
+    DIRTY_AGAIN_MOST_SLOTS =
+        16384, /* and up to 1 GiB, where what was purged for being more was wanted again; see again_most */
     RECENT_PERIODS = 2,
     NONE_DIRTY = -1, /* none, and chunks that are free from end to end go as well */
 };
@@ -21,6 +23,13 @@ static _Atomic int64_t live_slots;  /* claimed by heaps and large blocks */
 
 /* The most that live_slots was at, about: since the last purge by the clock, and between those before. */
 static _Atomic int64_t recent_live[RECENT_PERIODS];
+
+/* What stands for DIRTY_AGAIN_SLOTS now. It doubles when all that was purged as too much, but for what is long ago, is claimed
+ * again, and halves when the clock finds slots that nobody wanted. */
+static _Atomic int64_t again_most = DIRTY_AGAIN_SLOTS;
+
+/* What was purged as too much and not claimed again, half of it forgotten with each period. */
+static _Atomic int64_t too_much;
 
 /* When the next purge is due, by the coarse clock; 0: nothing is waiting. */
 static _Atomic uint64_t purge_at;
@@ -49,8 +58,31 @@ static int64_t recently_above(int64_t live) {
     return most > live ? most - live : 0;
 }
 
-/* A period ends. By the thread that the clock's CAS elected. */
+/* Slots are claimed that are not resident. Two threads may both store here, or one while a purge counts: the bound is then another
+ * than it would have been. */
+static void note_not_resident(int64_t slots) {
+    int64_t purged = atomic_load_explicit(&too_much, memory_order_relaxed);
+    if (hakmem_likely(purged == 0)) {
+        return;
+    }
+    atomic_store_explicit(&too_much, purged > slots ? purged - slots : 0, memory_order_relaxed);
+    int64_t most = atomic_load_explicit(&again_most, memory_order_relaxed);
+    if (purged <= slots && most < DIRTY_AGAIN_MOST_SLOTS) {
+        atomic_store_explicit(&again_most, most * 2, memory_order_relaxed);
+    }
+}
+
+/* The clock purged some. By the thread that its CAS elected, as what follows. */
+static void note_unwanted(void) {
+    int64_t most = atomic_load_explicit(&again_most, memory_order_relaxed);
+    if (most > DIRTY_AGAIN_SLOTS) {
+        atomic_store_explicit(&again_most, most / 2, memory_order_relaxed);
+    }
+}
+
+/* A period ends. */
 static void end_period(int64_t live) {
+    atomic_store_explicit(&too_much, atomic_load_explicit(&too_much, memory_order_relaxed) / 2, memory_order_relaxed);
     for (uint32_t i = RECENT_PERIODS; --i > 0;) {
         atomic_store_explicit(&recent_live[i], atomic_load_explicit(&recent_live[i - 1], memory_order_relaxed),
                               memory_order_relaxed);
@@ -59,15 +91,19 @@ static void end_period(int64_t live) {
 }
 
 /* How many dirty slots may wait for their period, with `live` in use. About one and a half times what is in use, or 65 MiB if that
- * is less: an idle process has no ticks, and is bounded all the same. */
+ * is less: an idle process has no ticks, and is bounded all the same. One that frees and builds more in turn may have more. */
 static int64_t may_wait(int64_t live) {
     int64_t above = recently_above(live);
-    int64_t most = live > DIRTY_AGAIN_SLOTS ? live : DIRTY_AGAIN_SLOTS;
+    int64_t again = atomic_load_explicit(&again_most, memory_order_relaxed);
+    int64_t most = live > again ? live : again;
     return DIRTY_LEAST_SLOTS + (live >> DIRTY_LIVE_SHIFT) + (above < most ? above : most);
 }
 
 void hakmem_purge_count_claimed(uint32_t length, int64_t were_dirty) {
     atomic_fetch_sub_explicit(&dirty_slots, were_dirty, memory_order_relaxed);
+    if (were_dirty != length) {
+        note_not_resident(length - were_dirty);
+    }
     note_live(atomic_fetch_add_explicit(&live_slots, length, memory_order_relaxed) + length);
 }
 
@@ -180,15 +216,16 @@ static int64_t excess(int64_t until_dirty) {
     return atomic_load_explicit(&dirty_slots, memory_order_relaxed) - until_dirty;
 }
 
-static void purge_chunk(hakmem_chunk_t *chunk, bool only_aged, int64_t until_dirty) {
-    bool any = false;
+/* Returns how many slots it purged, or tried to. */
+static int64_t purge_chunk(hakmem_chunk_t *chunk, bool only_aged, int64_t until_dirty) {
+    int64_t purged = 0;
     for (uint32_t w = CHUNK_WORDS; w-- > 0 && (only_aged || excess(until_dirty) > 0);) {
         uint64_t aged = atomic_load_explicit(&chunk->aged[w], memory_order_relaxed);
         uint64_t empty = atomic_load_explicit(&chunk->empty[w], memory_order_relaxed);
         uint64_t claimed =
             claim_bits(&chunk->empty[w], highest_bits(only_aged ? aged & empty : empty, excess(until_dirty)));
         if (claimed != 0) {
-            any = true;
+            purged += __builtin_popcountll(claimed);
             /* Or the first touch of one of these slots would make its neighbours resident again, purged as they are. */
             bool huge_pages = hakmem_arena_prefer_small_pages(chunk);
             purge_claimed(chunk, w, claimed);
@@ -201,26 +238,29 @@ static void purge_chunk(hakmem_chunk_t *chunk, bool only_aged, int64_t until_dir
         empty = atomic_load_explicit(&chunk->empty[w], memory_order_relaxed);
         atomic_store_explicit(&chunk->aged[w], only_aged ? empty : aged & empty, memory_order_relaxed);
     }
-    if (any) {
+    if (purged != 0) {
         hakmem_set_available(chunk);
     }
     /* Where the excess is gone, the chunk may have more that waits and will be wanted. */
     if (excess(until_dirty) > 0) {
         retire_if_empty(chunk);
     }
+    return purged;
 }
 
 /* All chunks -------------------------------------------------------------------------------------------------------- */
 
 /* Purges until no more than `until_dirty` slots are dirty, high addresses first: allocation prefers the low ones. `only_aged`, for the
- * clock: none that became empty since it asked last, but all that stay are a period older. */
-static void purge_all(bool only_aged, int64_t until_dirty) {
+ * clock: none that became empty since it asked last, but all that stay are a period older. Returns how many it purged. */
+static int64_t purge_all(bool only_aged, int64_t until_dirty) {
     uint32_t count = hakmem_arena_chunk_count();
+    int64_t purged = 0;
     atomic_fetch_add_explicit(&purges_begun, 1, memory_order_relaxed);
     for (uint32_t i = count; i-- > 0 && (only_aged || excess(until_dirty) > 0);) {
-        purge_chunk(hakmem_arena_chunk(i), only_aged, until_dirty);
+        purged += purge_chunk(hakmem_arena_chunk(i), only_aged, until_dirty);
     }
     atomic_fetch_add_explicit(&purges_ended, 1, memory_order_release);
+    return purged;
 }
 
 void hakmem_pool_tick(uint64_t now_ms) {
@@ -233,7 +273,9 @@ void hakmem_pool_tick(uint64_t now_ms) {
     }
     int64_t live = atomic_load_explicit(&live_slots, memory_order_relaxed);
     int64_t again = recently_above(live);
-    purge_all(true, again > 0 ? again : NONE_DIRTY);
+    if (purge_all(true, again > 0 ? again : NONE_DIRTY) != 0) {
+        note_unwanted();
+    }
     end_period(live);
     if (atomic_load_explicit(&dirty_slots, memory_order_seq_cst) > 0) {
         atomic_store_explicit(&purge_at, now_ms + option_purge_ms(), memory_order_relaxed);
@@ -250,6 +292,9 @@ static void set_purge(int64_t dirty) {
 
 void hakmem_pool_purge(void) {
     purge_all(false, NONE_DIRTY);
+    /* Who asks for it wants less to wait. */
+    atomic_store_explicit(&again_most, DIRTY_AGAIN_SLOTS, memory_order_relaxed);
+    atomic_store_explicit(&too_much, 0, memory_order_relaxed);
     set_purge(atomic_load_explicit(&dirty_slots, memory_order_seq_cst)); /* what the system kept */
 }
 
@@ -258,7 +303,7 @@ void hakmem_purge_given(hakmem_slot_counts_t counts) {
     int64_t most = option_purge_ms() == 0 ? 0 : may_wait(counts.live);
     if (dirty > most) {
         /* Not down to nothing: what is dirty is what the next run takes first. */
-        purge_all(false, most - most / 4);
+        atomic_fetch_add_explicit(&too_much, purge_all(false, most - most / 4), memory_order_relaxed);
         dirty = atomic_load_explicit(&dirty_slots, memory_order_seq_cst); /* what is left waits as others do */
     }
     set_purge(dirty);

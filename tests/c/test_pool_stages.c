@@ -202,6 +202,37 @@ static void test_recently_in_use(void) {
     check_goes_after_two_periods(400 * (size_t)SLOT_BYTES);
 }
 
+/* Acquires and releases three chunks' slots at once. Returns how many are resident still. */
+static size_t dirty_after_three_chunks(void) {
+    hakmem_run_t runs[3];
+    acquire_chunks(runs);
+    release_chunks(runs);
+    return hakmem_pool_dirty_bytes() / SLOT_BYTES;
+}
+
+/* What was purged for being too much and is wanted again soon may wait the next time, until the clock finds that nobody wanted it. */
+static void test_wanted_again(void) {
+    const size_t all = 3 * (CHUNK_SLOTS - HEAD_SLOTS);
+    hakmem_pool_purge();
+    CHECK(dirty_after_three_chunks() < all);
+    CHECK_EQ(dirty_after_three_chunks(), all);
+    CHECK_EQ(dirty_after_three_chunks(), all);
+    check_goes_after_two_periods(all * SLOT_BYTES);
+    CHECK(dirty_after_three_chunks() < all);
+
+    hakmem_pool_purge();
+    CHECK(dirty_after_three_chunks() < all);
+    uint64_t now = hakmem_os_now_ms() + 1000000;
+    for (int period = 0; period < 20; period++) {
+        hakmem_pool_tick(now += 1000);
+        hakmem_run_t run = acquire(1, 1); /* something is dirty, so that there are periods */
+        release(&run);
+    }
+    CHECK(dirty_after_three_chunks() < all); /* what was purged is forgotten */
+    hakmem_pool_purge();
+    hakmem_pool_tick(now + 1000); /* no time is set */
+}
+
 /* A chunk that is free from end to end goes back, and comes again zero; the last one stays. */
 static void test_chunks(void) {
     hakmem_run_t runs[3];
@@ -374,6 +405,7 @@ int main(void) {
     test_runs();
     test_bound();
     test_recently_in_use();
+    test_wanted_again();
     test_chunks();
     test_left_by_purge();
     check_at_rest();
