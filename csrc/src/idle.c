@@ -1,5 +1,6 @@
 #include "idle.h"
 
+#include "again.h"
 #include "lock.h"
 #include "options.h"
 #include "os.h"
@@ -9,7 +10,7 @@ enum { MOST = 64 };
 /* What may wait, bounded without ticks like the pool's dirty slots: this and as much as is in use, for a process that
  * falls silent; and with what is in use no more than was in use at once within the last period or two, so that the
  * peak is no higher for it. */
-#define LEAST_BYTES (64 * MIB)
+static hakmem_again_t again = HAKMEM_AGAIN_INIT;
 
 /* Under the huge lock. */
 static struct {
@@ -66,7 +67,7 @@ static hakmem_mapping_t take(hakmem_mapping_t *from, size_t bytes) {
     return taken;
 }
 
-uint32_t hakmem_idle_take(size_t bytes, bool join, hakmem_mapping_t pieces[IDLE_PIECES]) {
+static uint32_t take_pieces(size_t bytes, bool join, hakmem_mapping_t pieces[IDLE_PIECES]) {
     size_t units = align_up(bytes, MAPPING_UNIT);
     hakmem_mapping_t *best = best_for(bytes, bytes);
     if (best != NULL) {
@@ -85,10 +86,31 @@ uint32_t hakmem_idle_take(size_t bytes, bool join, hakmem_mapping_t pieces[IDLE_
     return count;
 }
 
+uint32_t hakmem_idle_take(size_t bytes, bool join, hakmem_mapping_t pieces[IDLE_PIECES]) {
+    uint32_t count = take_pieces(bytes, join, pieces);
+    size_t taken = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        taken += pieces[i].bytes;
+    }
+    if (taken < bytes) {
+        again_wanted(&again, (int64_t)(bytes - taken));
+    }
+    return count;
+}
+
+/* By how much more than the `live` bytes was in use just before. */
+static size_t recently_above(size_t live) {
+    size_t recent = max_size(recent_live, recent_live_before);
+    return recent < live ? 0 : recent - live;
+}
+
+static size_t most_again(size_t live) {
+    return (size_t)again_most(&again) + live;
+}
+
 /* How much may wait beside `live` bytes in use. */
 static size_t may_wait(size_t live) {
-    size_t recent = max_size(recent_live, recent_live_before);
-    return recent < live ? 0 : min_size(LEAST_BYTES + live, recent - live);
+    return min_size(most_again(live), recently_above(live));
 }
 
 static bool append_if_behind(hakmem_mapping_t *mapping, const hakmem_mapping_t *other) {
@@ -122,11 +144,19 @@ hakmem_mapping_t hakmem_idle_keep(hakmem_mapping_t mapping, size_t live) {
         recent_live_before = now_ms - recent_since_ms < 2 * period_ms ? recent_live : 0;
         recent_live = 0;
         recent_since_ms = now_ms;
+        again_period(&again);
     }
     recent_live = max_size(recent_live, live + mapping.bytes);
     size_t most = may_wait(live), waits = hakmem_idle_bytes();
     size_t room = most > waits ? most - waits : 0;
-    room = room < mapping.bytes ? align_down(room, MAPPING_UNIT) : mapping.bytes;
+    if (room < mapping.bytes) {
+        room = align_down(room, MAPPING_UNIT);
+        if (recently_above(live) > most_again(live)) { /* and it is not the peak that allows no more */
+            again_was_too_much(&again, (int64_t)(mapping.bytes - room));
+        }
+    } else {
+        room = mapping.bytes;
+    }
     if (room == 0) {
         return mapping;
     }
@@ -182,7 +212,14 @@ static bool unmap(hakmem_mapping_t due) {
 /* Both below end after a while though others may add all the time. */
 
 void hakmem_idle_tick(uint64_t now_ms, bool all) {
-    for (int i = 0; i < MOST && hakmem_idle_bytes() != 0 && unmap(take_due(now_ms, all)); i++) {
+    int unmapped = 0;
+    while (unmapped < MOST && hakmem_idle_bytes() != 0 && unmap(take_due(now_ms, all))) {
+        unmapped++;
+    }
+    if (all) {
+        again_forget(&again);
+    } else if (unmapped != 0) {
+        again_unwanted(&again);
     }
 }
 

@@ -1,5 +1,6 @@
 #include "purge.h"
 
+#include "again.h"
 #include "lock.h"
 #include "options.h"
 #include "os.h"
@@ -7,12 +8,10 @@
 
 enum {
     /* What may wait for its period, added up: 1 MiB, half of what is in use, and what was in use within the last RECENT_PERIODS,
-     * because a program that frees and allocates in turn will want it again, and its peak is no higher for it. */
+     * because a program that frees and allocates in turn will want it again, and its peak is no higher for it; of the last
+     * as much as is in use, or what again.h allows. */
     DIRTY_LEAST_SLOTS = 16,
     DIRTY_LIVE_SHIFT = 1,
-    DIRTY_AGAIN_SLOTS = 1024, /* of the last, 64 MiB in any case: what is built and freed as a whole, in turn */
-    DIRTY_AGAIN_MOST_SLOTS =
-        16384, /* and up to 1 GiB, where what was purged for being more was wanted again; see again_most */
     RECENT_PERIODS = 2,
     NONE_DIRTY = -1, /* none, and chunks that are free from end to end go as well */
 };
@@ -24,12 +23,8 @@ static _Atomic int64_t live_slots;  /* claimed by heaps and large blocks */
 /* The most that live_slots was at, about: since the last purge by the clock, and between those before. */
 static _Atomic int64_t recent_live[RECENT_PERIODS];
 
-/* What stands for DIRTY_AGAIN_SLOTS now. It doubles when all that was purged as too much, but for what is long ago, is claimed
- * again, and halves when the clock finds slots that nobody wanted. */
-static _Atomic int64_t again_most = DIRTY_AGAIN_SLOTS;
-
-/* What was purged as too much and not claimed again, half of it forgotten with each period. */
-static _Atomic int64_t too_much;
+/* What may wait of that in any case. */
+static hakmem_again_t again = HAKMEM_AGAIN_INIT;
 
 /* When the next purge is due, by the coarse clock; 0: nothing is waiting. */
 static _Atomic uint64_t purge_at;
@@ -58,31 +53,9 @@ static int64_t recently_above(int64_t live) {
     return most > live ? most - live : 0;
 }
 
-/* Slots are claimed that are not resident. Two threads may both store here, or one while a purge counts: the bound is then another
- * than it would have been. */
-static void note_not_resident(int64_t slots) {
-    int64_t purged = atomic_load_explicit(&too_much, memory_order_relaxed);
-    if (hakmem_likely(purged == 0)) {
-        return;
-    }
-    atomic_store_explicit(&too_much, purged > slots ? purged - slots : 0, memory_order_relaxed);
-    int64_t most = atomic_load_explicit(&again_most, memory_order_relaxed);
-    if (purged <= slots && most < DIRTY_AGAIN_MOST_SLOTS) {
-        atomic_store_explicit(&again_most, most * 2, memory_order_relaxed);
-    }
-}
-
-/* The clock purged some. By the thread that its CAS elected, as what follows. */
-static void note_unwanted(void) {
-    int64_t most = atomic_load_explicit(&again_most, memory_order_relaxed);
-    if (most > DIRTY_AGAIN_SLOTS) {
-        atomic_store_explicit(&again_most, most / 2, memory_order_relaxed);
-    }
-}
-
-/* A period ends. */
+/* A period ends. By the thread that the clock's CAS elected. */
 static void end_period(int64_t live) {
-    atomic_store_explicit(&too_much, atomic_load_explicit(&too_much, memory_order_relaxed) / 2, memory_order_relaxed);
+    again_period(&again);
     for (uint32_t i = RECENT_PERIODS; --i > 0;) {
         atomic_store_explicit(&recent_live[i], atomic_load_explicit(&recent_live[i - 1], memory_order_relaxed),
                               memory_order_relaxed);
@@ -90,19 +63,23 @@ static void end_period(int64_t live) {
     atomic_store_explicit(&recent_live[0], live, memory_order_relaxed);
 }
 
+/* How many slots may wait only because they were in use just before. */
+static int64_t most_again(int64_t live) {
+    int64_t most = again_most(&again) >> SLOT_SHIFT;
+    return live > most ? live : most;
+}
+
 /* How many dirty slots may wait for their period, with `live` in use. About one and a half times what is in use, or 65 MiB if that
  * is less: an idle process has no ticks, and is bounded all the same. One that frees and builds more in turn may have more. */
 static int64_t may_wait(int64_t live) {
-    int64_t above = recently_above(live);
-    int64_t again = atomic_load_explicit(&again_most, memory_order_relaxed);
-    int64_t most = live > again ? live : again;
+    int64_t above = recently_above(live), most = most_again(live);
     return DIRTY_LEAST_SLOTS + (live >> DIRTY_LIVE_SHIFT) + (above < most ? above : most);
 }
 
 void hakmem_purge_count_claimed(uint32_t length, int64_t were_dirty) {
     atomic_fetch_sub_explicit(&dirty_slots, were_dirty, memory_order_relaxed);
     if (were_dirty != length) {
-        note_not_resident(length - were_dirty);
+        again_wanted(&again, (length - were_dirty) << SLOT_SHIFT);
     }
     note_live(atomic_fetch_add_explicit(&live_slots, length, memory_order_relaxed) + length);
 }
@@ -272,9 +249,9 @@ void hakmem_pool_tick(uint64_t now_ms) {
         return;
     }
     int64_t live = atomic_load_explicit(&live_slots, memory_order_relaxed);
-    int64_t again = recently_above(live);
-    if (purge_all(true, again > 0 ? again : NONE_DIRTY) != 0) {
-        note_unwanted();
+    int64_t above = recently_above(live);
+    if (purge_all(true, above > 0 ? above : NONE_DIRTY) != 0) {
+        again_unwanted(&again);
     }
     end_period(live);
     if (atomic_load_explicit(&dirty_slots, memory_order_seq_cst) > 0) {
@@ -292,9 +269,7 @@ static void set_purge(int64_t dirty) {
 
 void hakmem_pool_purge(void) {
     purge_all(false, NONE_DIRTY);
-    /* Who asks for it wants less to wait. */
-    atomic_store_explicit(&again_most, DIRTY_AGAIN_SLOTS, memory_order_relaxed);
-    atomic_store_explicit(&too_much, 0, memory_order_relaxed);
+    again_forget(&again);
     set_purge(atomic_load_explicit(&dirty_slots, memory_order_seq_cst)); /* what the system kept */
 }
 
@@ -303,7 +278,11 @@ void hakmem_purge_given(hakmem_slot_counts_t counts) {
     int64_t most = option_purge_ms() == 0 ? 0 : may_wait(counts.live);
     if (dirty > most) {
         /* Not down to nothing: what is dirty is what the next run takes first. */
-        atomic_fetch_add_explicit(&too_much, purge_all(false, most - most / 4), memory_order_relaxed);
+        bool too_much = recently_above(counts.live) > most_again(counts.live); /* not by what the peak allows */
+        int64_t purged = purge_all(false, most - most / 4);
+        if (too_much) {
+            again_was_too_much(&again, purged << SLOT_SHIFT);
+        }
         dirty = atomic_load_explicit(&dirty_slots, memory_order_seq_cst); /* what is left waits as others do */
     }
     set_purge(dirty);

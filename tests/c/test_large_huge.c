@@ -6,9 +6,9 @@
 #include "check.h"
 #include "huge.h"
 #include "idle.h"
-#include "options.h"
 #include "large.h"
 #include "mapping.h"
+#include "options.h"
 #include "os.h"
 #include "tiny.h"
 
@@ -438,6 +438,23 @@ static void test_what_waits(void) {
     CHECK_EQ(hakmem_idle_bytes(), 0);
 }
 
+/* What is unmapped for being more than may wait, and wanted again soon, may wait the next time, until it does in vain. */
+static void test_wanted_again(void) {
+    forget_the_past();
+    static const size_t waits[] = {64 * MIB, 128 * MIB, 160 * MIB, 160 * MIB};
+    for (size_t i = 0; i < COUNT_OF(waits); i++) {
+        hakmem_free(hakmem_malloc(160 * MIB));
+        CHECK_EQ(hakmem_idle_bytes(), waits[i]);
+    }
+    hakmem_idle_tick(hakmem_os_now_ms() + option_purge_ms(), false);
+    CHECK_EQ(hakmem_idle_bytes(), 0);
+    hakmem_free(hakmem_malloc(160 * MIB));
+    CHECK_EQ(hakmem_idle_bytes(), 128 * MIB);
+    hakmem_purge();
+    hakmem_free(hakmem_malloc(160 * MIB));
+    CHECK_EQ(hakmem_idle_bytes(), 64 * MIB);
+}
+
 /* A thread that read the clock and then was held up takes nothing that was freed meanwhile. */
 static void test_clock_of_before(void) {
     forget_the_past();
@@ -476,6 +493,7 @@ int main(void) {
 #endif
     test_cut_and_append();
     test_what_waits();
+    test_wanted_again();
     test_clock_of_before();
     test_purge_at_once();
     hakmem_free(NULL);
