@@ -78,7 +78,7 @@ static int64_t may_wait(int64_t live) {
 
 void hakmem_purge_count_claimed(uint32_t length, int64_t were_dirty) {
     atomic_fetch_sub_explicit(&dirty_slots, were_dirty, memory_order_relaxed);
-    if (were_dirty != length) {
+    if (were_dirty < length) {
         again_wanted(&again, (length - were_dirty) << SLOT_SHIFT);
     }
     note_live(atomic_fetch_add_explicit(&live_slots, length, memory_order_relaxed) + length);

@@ -97,7 +97,8 @@ HAKMEM_INLINE bool all_lie_in(const hakmem_made_t *made, void *const blocks[MADE
         places[i] = block_place(blocks[i]);
         bad[i] = (uint16_t)((places[i] & (SLOT_PLACES - 1)) * inverse) >= units;
     }
-    uint64_t words[sizeof bad / sizeof(uint64_t)];
+    uint64_t words[2]; /* as wide as `bad` */
+    _Static_assert(sizeof words == sizeof bad, "all lanes");
     memcpy(words, bad, sizeof bad);
     return (words[0] | words[1]) == 0;
 }
