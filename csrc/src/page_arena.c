@@ -4,24 +4,8 @@
 #include "os.h"
 #include "trace.h"
 
-#define SIZES_8_(base, step)                                                                                           \
-    (base) + (step), (base) + 2 * (step), (base) + 3 * (step), (base) + 4 * (step), (base) + 5 * (step),               \
-        (base) + 6 * (step), (base) + 7 * (step), (base) + 8 * (step)
-#define SIZES_DOUBLING_(base) SIZES_8_(base, (base) / 8)
-const uint32_t hakmem_class_sizes[CLASS_COUNT + 1] = {
-    0,
-    SIZES_8_(0, CLASS_STEP),
-    SIZES_8_(64, CLASS_STEP),
-    SIZES_DOUBLING_(128),
-    SIZES_DOUBLING_(256),
-    SIZES_DOUBLING_(512),
-    SIZES_DOUBLING_(1024),
-    SIZES_DOUBLING_(2048),
-    SIZES_DOUBLING_(4096),
-    SIZES_DOUBLING_(8192),
-    SIZES_DOUBLING_(16384),
-    SIZES_DOUBLING_(32768),
-};
+#define SIZE(bytes) (bytes)
+const uint32_t hakmem_class_sizes[CLASS_COUNT + 1] = {0, CLASS_SIZES_SMALL(SIZE), CLASS_SIZES_MEDIUM(SIZE)};
 
 /* 256 GiB of address space cost nothing but numbers; what is above that takes further regions. */
 #define REGION_BYTES (256 * GIB)

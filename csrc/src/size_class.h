@@ -49,6 +49,18 @@ static const uint8_t size_class_by_sixteens[CLASS_TABLE_MAX / 16 + 1] = {
     CLASS_EACH_(CLASS_TIMES_4_, 32),
 };
 
+/* `of` each class's size in bytes: of the classes that have one-slot pages, and of the rest. */
+#define CLASS_SIZES_8_(of, base, step)                                                                                 \
+    of((base) + (step)), of((base) + 2 * (step)), of((base) + 3 * (step)), of((base) + 4 * (step)),                    \
+        of((base) + 5 * (step)), of((base) + 6 * (step)), of((base) + 7 * (step)), of((base) + 8 * (step))
+#define CLASS_SIZES_DOUBLING_(of, base) CLASS_SIZES_8_(of, base, (base) / 8)
+#define CLASS_SIZES_SMALL(of)                                                                                          \
+    CLASS_SIZES_8_(of, 0, CLASS_STEP), CLASS_SIZES_8_(of, 64, CLASS_STEP), CLASS_SIZES_DOUBLING_(of, 128),             \
+        CLASS_SIZES_DOUBLING_(of, 256), CLASS_SIZES_DOUBLING_(of, 512), CLASS_SIZES_DOUBLING_(of, 1024),               \
+        CLASS_SIZES_DOUBLING_(of, 2048), CLASS_SIZES_DOUBLING_(of, 4096)
+#define CLASS_SIZES_MEDIUM(of)                                                                                         \
+    CLASS_SIZES_DOUBLING_(of, 8192), CLASS_SIZES_DOUBLING_(of, 16384), CLASS_SIZES_DOUBLING_(of, 32768)
+
 /* The class of a size from 0 to CLASS_MEDIUM_MAX; 0 counts as 1. */
 HAKMEM_INLINE uint32_t size_class_of(size_t size) {
     if (hakmem_likely(size <= CLASS_TABLE_MAX)) {
