@@ -8,11 +8,13 @@ mod larson;
 mod owners;
 mod pipe;
 mod realloc;
+mod rebuild;
 mod sizes;
 mod sleepers;
 mod slots;
 mod threads;
 mod tiny;
+mod trees;
 mod zeroed;
 
 #[cfg(feature = "programs")]
@@ -45,6 +47,8 @@ pub fn run(name: &str, job: &Job) -> Result<u64, String> {
         "pipe_large" => pipe::run(job, 1 << 10, 16 << 10),
         "random_owner" => owners::run(job, 4),
         "random_owner_16" => owners::run(job, 16),
+        "trees" => trees::run(job),
+        "rebuild" => rebuild::run(job),
         "sleepers" => sleepers::run(job),
         #[cfg(feature = "programs")]
         "json" => programs::json::run(job),
