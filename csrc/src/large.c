@@ -34,8 +34,8 @@ void *hakmem_large_malloc(size_t size, size_t align, bool *zero) {
     owner_store(info, OWNER_LARGE);
     stat_live((int64_t)run.length << SLOT_SHIFT);
     *zero = run.zero;
-    /* Of huge pages, all of it is resident after a touch. Relaxed: a hint. */
-    if (run.zero && !atomic_load_explicit(&run.chunk->in_huge_pages, memory_order_relaxed)) {
+    if (run.zero &&
+        !hakmem_arena_in_huge_pages(run.chunk, run.slot, run.length)) { /* else it is resident after a touch */
         hakmem_huge_note_fresh_run(run_start(&run), (size_t)run.length << SLOT_SHIFT);
     }
     memcheck_given(run_start(&run), (size_t)run.length << SLOT_SHIFT);

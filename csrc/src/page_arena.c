@@ -12,13 +12,14 @@ const uint32_t hakmem_class_sizes[CLASS_COUNT + 1] = {0, CLASS_SIZES_SMALL(SIZE)
 /* The least that is worth a region: a head and some slots. 16 MiB of address space must start a program. */
 #define REGION_LEAST MIB
 /* The first commit of a chunk. What follows is committed a huge page's slots at a time. */
-enum { COMMIT_FIRST_SLOTS = 16, HUGE_PAGE_SLOTS = HUGE_PAGE / SLOT_BYTES };
+enum { COMMIT_FIRST_SLOTS = 16 };
 
 /* Huge pages, 2 MiB each: fewer faults, and fewer misses where addresses are translated. What is committed gets them when what
  * comes before it is resident nearly everywhere, and the program has used HUGE_AFTER_SLOTS for each of its heaps: a heap has a
  * page of every class that it uses, of which it may have touched little, and the last huge page is resident as a whole for its
  * first block. A chunk's first 2 MiB never get them, and so tell anew what the program does with its memory. */
 enum { HUGE_AFTER_SLOTS = 96 };
+_Static_assert(HUGE_UNIT_SLOTS *SLOT_BYTES == HUGE_PAGE && CHUNK_SLOTS / HUGE_UNIT_SLOTS <= 32, "a bit for each");
 
 /* Until there is a region, `base` is where no pointer lies, null included: a thread may see `bytes` before it. */
 hakmem_region_t hakmem_first_region = {(uintptr_t)1 << 63, 0};
@@ -185,7 +186,7 @@ bool hakmem_arena_retire_chunk(hakmem_chunk_t *chunk) {
     bool ok = hakmem_os_decommit(arena_slot_start(chunk, HEAD_SLOTS), (size_t)(committed - HEAD_SLOTS) << SLOT_SHIFT);
     if (ok) {
         atomic_store_explicit(&chunk->committed, HEAD_SLOTS, memory_order_relaxed);
-        atomic_store_explicit(&chunk->in_huge_pages, false, memory_order_relaxed); /* the mapping is a fresh one */
+        atomic_store_explicit(&chunk->huge_units, 0, memory_order_relaxed); /* the mapping is a fresh one */
         chunk->active = false;
         idle_chunks++;
         atomic_fetch_sub_explicit(&active_chunks, 1, memory_order_relaxed);
@@ -221,27 +222,34 @@ static bool is_dense(hakmem_chunk_t *chunk, uint32_t slot) {
 /* Whether what comes before a slot that is being claimed was filled. The last 2 MiB may be about to be, since a page of every class
  * fills at a time; then those before tell. */
 static bool is_dense_before(hakmem_chunk_t *chunk, uint32_t slot) {
-    return (slot >= HUGE_PAGE_SLOTS && is_dense(chunk, slot - HUGE_PAGE_SLOTS)) ||
-           (slot >= 2 * HUGE_PAGE_SLOTS && is_dense(chunk, slot - 2 * HUGE_PAGE_SLOTS));
+    return (slot >= HUGE_UNIT_SLOTS && is_dense(chunk, slot - HUGE_UNIT_SLOTS)) ||
+           (slot >= 2 * HUGE_UNIT_SLOTS && is_dense(chunk, slot - 2 * HUGE_UNIT_SLOTS));
 }
 
+/* Relaxed, all of these: which advice the system had last, and the advice is the system's to order. */
+static uint32_t huge_units(const hakmem_chunk_t *chunk) {
+    return atomic_load_explicit(&chunk->huge_units, memory_order_relaxed);
+}
+
+bool hakmem_arena_in_huge_pages(const hakmem_chunk_t *chunk, uint32_t slot, uint32_t length) {
+    uint32_t first = slot / HUGE_UNIT_SLOTS, last = (slot + length - 1) / HUGE_UNIT_SLOTS;
+    return (huge_units(chunk) >> first & ((UINT32_C(2) << (last - first)) - 1)) != 0;
+}
+
+/* The units that lie in [from, to) as a whole. */
 static void prefer_huge_pages(hakmem_chunk_t *chunk, uint32_t from, uint32_t to) {
-    char *start = (char *)align_up((uintptr_t)arena_slot_start(chunk, from), HUGE_PAGE);
-    char *end = arena_slot_start(chunk, to);
-    if (start < end) {
-        hakmem_os_prefer_huge_pages(start, (size_t)(end - start));
-        /* Relaxed: the advice is the system's to order. */
-        atomic_store_explicit(&chunk->in_huge_pages, true, memory_order_relaxed);
+    uint32_t first = (from + HUGE_UNIT_SLOTS - 1) / HUGE_UNIT_SLOTS, end = to / HUGE_UNIT_SLOTS;
+    if (first < end) {
+        hakmem_os_prefer_huge_pages(arena_slot_start(chunk, first * HUGE_UNIT_SLOTS), (end - first) * HUGE_PAGE);
+        uint32_t units = (UINT32_C(1) << end) - (UINT32_C(1) << first);
+        atomic_fetch_or_explicit(&chunk->huge_units, units, memory_order_relaxed);
     }
 }
 
-bool hakmem_arena_prefer_small_pages(hakmem_chunk_t *chunk) {
-    if (!atomic_load_explicit(&chunk->in_huge_pages, memory_order_relaxed)) {
-        return false;
-    }
-    atomic_store_explicit(&chunk->in_huge_pages, false, memory_order_relaxed);
-    hakmem_os_prefer_small_pages(chunk, (size_t)chunk->slots << SLOT_SHIFT);
-    return true;
+void hakmem_arena_prefer_small_pages(hakmem_chunk_t *chunk, uint32_t slot) {
+    uint32_t unit = slot / HUGE_UNIT_SLOTS;
+    atomic_fetch_and_explicit(&chunk->huge_units, ~(UINT32_C(1) << unit), memory_order_relaxed);
+    hakmem_os_prefer_small_pages(arena_slot_start(chunk, unit * HUGE_UNIT_SLOTS), HUGE_PAGE);
 }
 
 bool hakmem_arena_commit(hakmem_chunk_t *chunk, uint32_t slot, uint32_t length) {
@@ -252,7 +260,7 @@ bool hakmem_arena_commit(hakmem_chunk_t *chunk, uint32_t slot, uint32_t length) 
         return true;
     }
     uint32_t want = slots <= COMMIT_FIRST_SLOTS ? COMMIT_FIRST_SLOTS
-                                                : (uint32_t)min_size(align_up(slots, HUGE_PAGE_SLOTS), chunk->slots);
+                                                : (uint32_t)min_size(align_up(slots, HUGE_UNIT_SLOTS), chunk->slots);
     /* Two threads may do this at once: the call has the same effect twice. */
     if (!hakmem_os_commit(arena_slot_start(chunk, have), (size_t)(want - have) << SLOT_SHIFT)) {
         if (want == slots || !hakmem_os_commit(arena_slot_start(chunk, have), (size_t)(slots - have) << SLOT_SHIFT)) {

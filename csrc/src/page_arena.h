@@ -20,7 +20,8 @@ enum {
     CHUNK_SHIFT = 25,
     CHUNK_SLOTS = 1 << (CHUNK_SHIFT - SLOT_SHIFT),
     CHUNK_WORDS = CHUNK_SLOTS / 64,
-    MEDIUM_SLOTS = 8, /* a medium page, at most; naturally aligned */
+    HUGE_UNIT_SLOTS = 32, /* 2 MiB, aligned: what is in huge pages or not as a whole */
+    MEDIUM_SLOTS = 8,     /* a medium page, at most; naturally aligned */
     MEDIUM_LEAST_SLOTS = 2,
     MAX_REGIONS = 256,
 };
@@ -54,12 +55,12 @@ typedef struct {
 typedef _Atomic uint64_t hakmem_slot_bits_t[CHUNK_WORDS];
 
 typedef struct hakmem_chunk_s {
-    uint32_t index;             /* in the chunk table */
-    uint32_t slots;             /* CHUNK_SLOTS, or fewer in a short chunk; constant */
-    _Atomic uint32_t committed; /* slots of the prefix that can be touched */
-    _Atomic bool in_huge_pages; /* what is touched for the first time, from somewhere on */
-    _Atomic uint32_t run_limit; /* a run of so many slots was not found since the last release; else UINT32_MAX */
-    bool active;                /* under the arena's lock: false before first use and once given back */
+    uint32_t index;              /* in the chunk table */
+    uint32_t slots;              /* CHUNK_SLOTS, or fewer in a short chunk; constant */
+    _Atomic uint32_t committed;  /* slots of the prefix that can be touched */
+    _Atomic uint32_t huge_units; /* a bit for each 2 MiB for which the system was asked for huge pages */
+    _Atomic uint32_t run_limit;  /* a run of so many slots was not found since the last release; else UINT32_MAX */
+    bool active;                 /* under the arena's lock: false before first use and once given back */
     _Alignas(CACHE_LINE) hakmem_slot_bits_t empty;     /* free and resident: what was there may still be there */
     _Alignas(CACHE_LINE) hakmem_slot_bits_t released;  /* free, purged, zero */
     _Alignas(CACHE_LINE) hakmem_slot_bits_t unused;    /* never used since the chunk was made, zero */
@@ -206,9 +207,11 @@ bool hakmem_arena_commit(hakmem_chunk_t *chunk, uint32_t slot, uint32_t length);
 /* There is one heap more than before; heaps that are used again are not counted again. */
 void hakmem_arena_note_heap(void);
 
-/* A chunk whose slots are about to be purged: what is touched from now on costs one of the system's pages. True: it was more until
- * now, and slots that were never used may be resident. */
-bool hakmem_arena_prefer_small_pages(hakmem_chunk_t *chunk);
+/* Whether the system was asked for huge pages for any of the slots: a touch of one makes its 2 MiB resident. */
+bool hakmem_arena_in_huge_pages(const hakmem_chunk_t *chunk, uint32_t slot, uint32_t length);
+
+/* What is touched from now on of the 2 MiB around a slot, which the caller has claimed, costs one of the system's pages each. */
+void hakmem_arena_prefer_small_pages(hakmem_chunk_t *chunk, uint32_t slot);
 
 uint32_t hakmem_arena_active_chunks(void);
 size_t hakmem_arena_reserved_bytes(void);

@@ -16,6 +16,9 @@ enum {
     NONE_DIRTY = -1, /* none, and chunks that are free from end to end go as well */
 };
 
+#define HUGE_UNIT ((UINT64_C(1) << HUGE_UNIT_SLOTS) - 1)
+_Static_assert(64 % HUGE_UNIT_SLOTS == 0, "a word has whole 2 MiB");
+
 /* Relaxed: figures that steer, nothing is read through them. Seq_cst where a purge is set by dirty_slots, see hakmem_pool_tick. */
 static _Atomic int64_t dirty_slots; /* set bits of all `empty` */
 static _Atomic int64_t live_slots;  /* claimed by heaps and large blocks */
@@ -115,30 +118,47 @@ static uint64_t purge_slots(hakmem_chunk_t *chunk, uint32_t word, uint64_t slots
     return done;
 }
 
-/* Purges claimed slots and lists them as released, or as empty again. They count as dirty no more from the beginning: whoever
- * purges at the same time sees what is still too much. */
-static void purge_claimed(hakmem_chunk_t *chunk, uint32_t word, uint64_t claimed) {
+/* Of a word's slots that are about to be purged, the caller's all of them. */
+typedef struct {
+    uint64_t dirty, released, unused; /* by where they were */
+} hakmem_purging_t;
+
+/* Before slots of 2 MiB are purged that are in huge pages: what else of them is free may be resident with them, and is purged as
+ * well. Then the first touch of one of these slots would make its neighbours resident again, purged as they are; unless all of them
+ * go and are wanted again soon. */
+static void take_unit(hakmem_chunk_t *chunk, uint32_t word, uint64_t unit, bool again_soon, hakmem_purging_t *slots) {
+    uint32_t first = word * 64 + (uint32_t)__builtin_ctzll(unit);
+    if (!hakmem_arena_in_huge_pages(chunk, first, 1)) {
+        return;
+    }
+    slots->released |= claim_bits(&chunk->released[word], unit);
+    slots->unused |= claim_bits(&chunk->unused[word], unit);
+    if (!again_soon || (unit & ~(slots->dirty | slots->released | slots->unused)) != 0) {
+        hakmem_arena_prefer_small_pages(chunk, first);
+    }
+}
+
+/* Purges dirty slots that were claimed and lists them as released, or as empty again. They count as dirty no more from the beginning:
+ * whoever purges at the same time sees what is still too much. */
+static void purge_claimed(hakmem_chunk_t *chunk, uint32_t word, uint64_t claimed, bool again_soon) {
     atomic_fetch_sub_explicit(&dirty_slots, __builtin_popcountll(claimed), memory_order_relaxed);
-    uint64_t done = purge_slots(chunk, word, claimed);
+    hakmem_purging_t slots = {claimed, 0, 0};
+    for (uint64_t unit = HUGE_UNIT; unit != 0; unit <<= HUGE_UNIT_SLOTS) {
+        if ((claimed & unit) != 0) {
+            take_unit(chunk, word, unit, again_soon, &slots);
+        }
+    }
+    /* Relaxed, and after the claims, whose acquire brings it: who has a slot keeps the prefix from shrinking. */
+    uint32_t committed = atomic_load_explicit(&chunk->committed, memory_order_relaxed);
+    uint64_t can_be = committed > word * 64 ? word_mask(word, 0, committed) : 0;
+    uint64_t done = purge_slots(chunk, word, claimed | slots.released | (slots.unused & can_be));
     uint64_t kept = claimed & ~done;
     if (kept != 0) { /* counted before their bits are set, and seq_cst, both as in hakmem_purge_count_given */
         atomic_fetch_add_explicit(&dirty_slots, __builtin_popcountll(kept), memory_order_seq_cst);
         give_bits(&chunk->empty[word], kept);
     }
-    give_bits(&chunk->released[word], done);
-}
-
-/* The slots that were never used, but may be resident as their neighbours' huge page is. */
-static void purge_unused(hakmem_chunk_t *chunk) {
-    for (uint32_t w = 0; w < CHUNK_WORDS; w++) {
-        uint64_t claimed = claim_bits(&chunk->unused[w], UINT64_MAX);
-        /* Relaxed, and after the claim, whose acquire brings it: who has a slot keeps the prefix from shrinking. */
-        uint32_t committed = atomic_load_explicit(&chunk->committed, memory_order_relaxed);
-        if (committed > w * 64) {
-            purge_slots(chunk, w, claimed & word_mask(w, 0, committed));
-        }
-        give_bits(&chunk->unused[w], claimed);
-    }
+    give_bits(&chunk->released[word], (claimed & done) | slots.released);
+    give_bits(&chunk->unused[word], slots.unused);
 }
 
 /* Claims all of a chunk and gives it back, or leaves it. Under the arena's lock, so that no fork's child finds it claimed by nobody. */
@@ -188,6 +208,15 @@ static uint64_t highest_bits(uint64_t bits, int64_t most) {
     return bits;
 }
 
+/* The same with the rest of every 2 MiB of which it has some and could have all: these can stay in huge pages. */
+static uint64_t highest_units(uint64_t bits, int64_t most) {
+    uint64_t highest = highest_bits(bits, most);
+    for (uint64_t unit = HUGE_UNIT; unit != 0; unit <<= HUGE_UNIT_SLOTS) {
+        highest |= (highest & unit) != 0 && (bits & unit) == unit ? unit : 0;
+    }
+    return highest;
+}
+
 /* By how much more slots are dirty than should be. */
 static int64_t excess(int64_t until_dirty) {
     return atomic_load_explicit(&dirty_slots, memory_order_relaxed) - until_dirty;
@@ -196,19 +225,15 @@ static int64_t excess(int64_t until_dirty) {
 /* Returns how many slots it purged, or tried to. */
 static int64_t purge_chunk(hakmem_chunk_t *chunk, bool only_aged, int64_t until_dirty) {
     int64_t purged = 0;
+    bool again_soon = !only_aged && until_dirty > 0; /* it is only more than may wait */
     for (uint32_t w = CHUNK_WORDS; w-- > 0 && (only_aged || excess(until_dirty) > 0);) {
         uint64_t aged = atomic_load_explicit(&chunk->aged[w], memory_order_relaxed);
         uint64_t empty = atomic_load_explicit(&chunk->empty[w], memory_order_relaxed);
         uint64_t claimed =
-            claim_bits(&chunk->empty[w], highest_bits(only_aged ? aged & empty : empty, excess(until_dirty)));
+            claim_bits(&chunk->empty[w], highest_units(only_aged ? aged & empty : empty, excess(until_dirty)));
         if (claimed != 0) {
             purged += __builtin_popcountll(claimed);
-            /* Or the first touch of one of these slots would make its neighbours resident again, purged as they are. */
-            bool huge_pages = hakmem_arena_prefer_small_pages(chunk);
-            purge_claimed(chunk, w, claimed);
-            if (huge_pages) {
-                purge_unused(chunk);
-            }
+            purge_claimed(chunk, w, claimed, again_soon);
         }
         /* Where the clock asks, what is still empty has been so since now at the latest. Relaxed, and a claim between the two
          * lines leaves a bit too many: a slot that is purged early, no more. */
@@ -250,7 +275,7 @@ void hakmem_pool_tick(uint64_t now_ms) {
     }
     int64_t live = atomic_load_explicit(&live_slots, memory_order_relaxed);
     int64_t above = recently_above(live);
-    if (purge_all(true, above > 0 ? above : NONE_DIRTY) != 0) {
+    if (purge_all(true, above > 0 ? above : NONE_DIRTY) != 0 && above <= again_most(&again) >> SLOT_SHIFT >> 1) {
         again_unwanted(&again);
     }
     end_period(live);

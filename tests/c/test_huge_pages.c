@@ -1,5 +1,6 @@
 /* Huge pages of chunks (page_arena.c): who fills his memory gets them, and who does not gets none; what was purged stays purged when
- * a slot beside it is used again, and slots that were never used do not stay resident. Where the system gives no huge pages, or
+ * a slot beside it is used again, and slots that were never used do not stay resident; but what was purged only because too much
+ * waited is in huge pages again. Where the system gives no huge pages, or
  * does not tell, all but the first holds anyway. */
 #include <sys/resource.h>
 
@@ -13,13 +14,14 @@ enum {
         706,    /* the first chunk, which gets some on the way, and a part of the second, but no whole number of them */
     KEPT = 382, /* with the chunk's head a whole number */
     SPARSE = 240,
+    MANY = 1600, /* more than waits */
 };
 
 static size_t resident(void) {
     return statm_bytes("%*u %lu");
 }
 
-static hakmem_run_t taken[SLOTS];
+static hakmem_run_t taken[MANY];
 
 static void take(uint32_t from, uint32_t to) {
     for (uint32_t i = from; i < to; i++) {
@@ -28,10 +30,14 @@ static void take(uint32_t from, uint32_t to) {
     }
 }
 
-static void give(uint32_t from, uint32_t to) {
+static void release(uint32_t from, uint32_t to) {
     for (uint32_t i = from; i < to; i++) {
         hakmem_pool_release(taken[i].chunk, taken[i].slot, 1);
     }
+}
+
+static void give(uint32_t from, uint32_t to) {
+    release(from, to);
     hakmem_pool_purge();
 }
 
@@ -63,6 +69,19 @@ static void test_sparse(void) {
     give(0, SPARSE);
 }
 
+/* Twice, with nothing between that says that it is not wanted. */
+static void test_too_much(bool huge_pages) {
+    take(0, MANY);
+    release(0, MANY);
+    uint64_t waits = hakmem_pool_dirty_bytes() / SLOT_BYTES;
+    CHECK(waits < MANY - 300);
+    long before = faults();
+    take(0, MANY);
+    printf("%ld faults for %u slots that were too much\n", faults() - before, (unsigned)(MANY - waits));
+    CHECK(!huge_pages || faults() - before < (long)(MANY - waits) * (SLOT_BYTES / 4096) / 4);
+    give(0, MANY);
+}
+
 int main(void) {
     if (skipped_under("address thread valgrind", "test_huge_pages", "the tool's own memory is in the figures")) {
         return 0;
@@ -83,5 +102,6 @@ int main(void) {
     give(0, KEPT + 1);
     give(SLOTS - 1, SLOTS);
     CHECK(resident() - start <= MIB || resident() < start);
+    test_too_much(huge_pages);
     return 0;
 }
