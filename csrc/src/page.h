@@ -215,6 +215,30 @@ HAKMEM_INLINE uint32_t page_pop_many(hakmem_tiny_page_t *page, void **blocks, ui
     return n;
 }
 
+/* Owner only, with dual lists: whether the next block can only be one that was never made. */
+HAKMEM_INLINE bool page_makes_next(const hakmem_tiny_page_t *page) {
+    /* Relaxed: of what is pushed just now the next look tells. */
+    return page->free == NULL && page->local_free == NULL && page->capacity < page->reserved &&
+           remote_count(atomic_load_explicit(&page->thread_free, memory_order_relaxed)) == 0;
+}
+
+/* Owner only: makes the next block and up to `most` after it, which go to the end of `blocks`, from the last entry down; returns the
+ * first, and how many the others are. No list is written that would be read at once. */
+HAKMEM_INLINE void *page_make_many(hakmem_tiny_page_t *page, void **blocks, uint32_t most, uint32_t *others) {
+    size_t size = page_block_size(page);
+    uint32_t left = page->reserved - page->capacity - 1, n = most < left ? most : left;
+    char *first = page->start + page->capacity * size, *p = first;
+    for (void **at = blocks + most, **end = at - n; at != end;) {
+        p += size;
+        prefetch_for_write(p);
+        *--at = p;
+    }
+    page->capacity += n + 1;
+    page_set_used(page, page_used(page) + n + 1);
+    *others = n;
+    return first;
+}
+
 /* Owner only, with dual lists: where the page has nothing left but what others pushed, which will be walked next, fetches the first
  * block of it, a line that was last written by another processor. */
 HAKMEM_INLINE void page_fetch_pushed(hakmem_tiny_page_t *page) {

@@ -70,15 +70,22 @@ HAKMEM_NOINLINE void *hakmem_tiny_malloc_generic(hakmem_tiny_heap_t *heap, size_
 }
 
 /* Moves some free blocks of the class's page to its bin, so that the next allocations pass all this by. */
-static void refill(hakmem_tiny_heap_t *heap, uint32_t size_class) {
-    uint32_t room = hakmem_cache_refill_room(&heap->cache, &heap->books, size_class);
-    if (room != 0) {
-        hakmem_tiny_page_t *page = heap->size_classes[size_class].first;
-        void **blocks = hakmem_cache_oldest(&heap->books, size_class);
-        uint32_t n = page_pop_many(page, blocks, room);
-        hakmem_cache_refilled(&heap->cache, &heap->books, size_class, room, n);
-        page_fetch_pushed(page);
-    }
+static void refill(hakmem_tiny_heap_t *heap, uint32_t size_class, uint32_t room) {
+    hakmem_tiny_page_t *page = heap->size_classes[size_class].first;
+    void **blocks = hakmem_cache_oldest(&heap->books, size_class);
+    uint32_t n = page_pop_many(page, blocks, room);
+    hakmem_cache_refilled(&heap->cache, &heap->books, size_class, room, n);
+    page_fetch_pushed(page);
+}
+
+/* The same with blocks that are made for it, of a page that has no others. */
+static void *make_and_refill(hakmem_tiny_heap_t *heap, hakmem_tiny_page_t *page, uint32_t room) {
+    uint32_t size_class = page->size_class, n;
+    heap_unretire(heap, page); /* its touched bytes change */
+    void *block = page_make_many(page, hakmem_cache_oldest(&heap->books, size_class), room, &n);
+    hakmem_cache_refilled(&heap->cache, &heap->books, size_class, room, n);
+    stat_add(HAKMEM_COUNT_DIRECT_HITS, page_block_size(page) <= 1024);
+    return block;
 }
 
 /* The bin is empty. */
@@ -86,9 +93,15 @@ static HAKMEM_NOINLINE void *malloc_missed(hakmem_tiny_heap_t *heap, size_t size
     uint32_t size_class = size_class_of(size);
     hakmem_cache_missed(&heap->cache, &heap->books, size_class);
     count_down(heap, 1);
+    /* A checker would take what is moved for given. */
+    uint32_t room = DUAL_LISTS && !MEMCHECK ? hakmem_cache_refill_room(&heap->cache, &heap->books, size_class) : 0;
+    hakmem_tiny_page_t *page = heap->size_classes[size_class].first;
+    if (room != 0 && page != NULL && page_makes_next(page)) {
+        return make_and_refill(heap, page, room);
+    }
     void *block = hakmem_tiny_malloc_direct(heap, size);
-    if (DUAL_LISTS && !MEMCHECK && block != NULL) { /* a checker would take what is popped for given */
-        refill(heap, size_class);
+    if (room != 0 && block != NULL) {
+        refill(heap, size_class, room);
     }
     return block;
 }

@@ -366,6 +366,56 @@ static void test_making(void) {
     CHECK_EQ(live(), 0);
 }
 
+static void *free_first(void *n) {
+    for (size_t i = 0; i < (size_t)(uintptr_t)n; i++) {
+        hakmem_free(blocks[i]);
+    }
+    return NULL;
+}
+
+/* The next blocks come from nowhere but memory that was never used, the lowest first; a page's last ones as well. */
+static void *makes_blocks(void *unused) {
+    enum { BLOCKS_OF_PAGE = SLOT_BYTES / SIZE };
+    open_cache();
+    size_t n = 0, next = 0;
+    hakmem_tiny_page_t *page;
+    do {
+        blocks[n] = hakmem_malloc(SIZE);
+        fill(blocks[n], SIZE, n);
+        page = hakmem_thread_heap->size_classes[CLASS].first;
+        CHECK(page->capacity <= page->reserved);
+        if (page->free == NULL && page->local_free == NULL) {
+            CHECK_EQ(page_used(page), page->capacity);
+        }
+        next += n != 0 && (char *)blocks[n] == (char *)blocks[n - 1] + SIZE;
+        n++;
+    } while (n < 3 * BLOCKS_OF_PAGE || page->capacity < page->reserved / 2 || !page_makes_next(page));
+    CHECK(next > n / 10 * 9);
+    /* What came back meanwhile goes before that. */
+    size_t first = n;
+    while (hakmem_tiny_ptr_to_page(blocks[first - 1]) == page) {
+        first--;
+    }
+    memmove(blocks, blocks + first, (n - first) * sizeof *blocks); /* the others stay in use */
+    n -= first;
+    for (size_t i = 0; i < n; i++) {
+        CHECK(holds(blocks[i], SIZE, SIZE, first + i));
+    }
+    in_thread(free_first, (void *)(uintptr_t)n);
+    uint32_t capacity = page->capacity;
+    for (size_t i = held() + n; i != 0; i--) {
+        CHECK(hakmem_malloc(SIZE) != NULL);
+    }
+    CHECK_EQ(page->capacity, capacity);
+    return unused;
+}
+
+static void test_making_for_bins(void) {
+    if (REFILLED != 0) {
+        in_thread(makes_blocks, NULL);
+    }
+}
+
 /* Whatever a program frees and then does, one thread's cache pins no more than this. */
 static void test_bounds(void) {
     for (int round = 0; round < 50; round++) {
@@ -440,5 +490,6 @@ int main(void) {
     test_making();
     test_bounds();
     test_range();
+    test_making_for_bins(); /* the last: it leaves blocks behind */
     return 0;
 }
