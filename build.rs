@@ -37,6 +37,7 @@ const SOURCES: &[&str] = &[
     "page_arena.c",
     "park.c",
     "purge.c",
+    "recent.c",
     "realloc.c",
     "report.c",
     "retire.c",

@@ -89,7 +89,6 @@ bool hakmem_heap_tick(hakmem_tiny_heap_t *heap) {
     heap->tick_interval =
         new_epoch ? TICK_INTERVAL_LEAST : (uint32_t)min_size(2 * heap->tick_interval, TICK_INTERVAL_MOST);
     heap->cache.countdown = heap->tick_interval;
-    hakmem_pool_tick(now);
-    hakmem_idle_tick(now, false);
+    hakmem_waiting_tick(now);
     return new_epoch;
 }

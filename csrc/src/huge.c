@@ -7,6 +7,7 @@
 #include "memcheck.h"
 #include "meta.h"
 #include "os.h"
+#include "recent.h"
 #include "stats.h"
 #include "trace.h"
 
@@ -35,9 +36,8 @@ static const void *freed[FREED_KEPT];
 static uint32_t freed_next;
 static uint32_t seams; /* of all blocks in the table */
 
-/* Relaxed: figures. */
+/* Relaxed: a figure. */
 static _Atomic uint64_t live_blocks;
-static _Atomic size_t live_bytes;
 
 /* Whether the last mapping that could tell had been used all over, and how many asked since. Huge pages make the first touches of such
  * a block several times cheaper; of a block that is hardly used, say a large table, they would make two megabytes resident
@@ -141,7 +141,7 @@ static void not_ours(const void *p) {
 
 static void count(int64_t blocks, int64_t bytes) {
     atomic_fetch_add_explicit(&live_blocks, (uint64_t)blocks, memory_order_relaxed);
-    atomic_fetch_add_explicit(&live_bytes, (size_t)bytes, memory_order_relaxed);
+    hakmem_in_use_add(IN_MAPPINGS, bytes);
     stat_live(bytes);
 }
 
@@ -294,7 +294,7 @@ void *hakmem_huge_malloc(size_t size, size_t align, bool *zero) {
         newest = node->probe != 0 ? node : newest;
     }
     hakmem_unlock(HAKMEM_LOCK_HUGE);
-    hakmem_idle_bound(hakmem_huge_bytes(), false);
+    hakmem_idle_bound(false);
     *zero = !again;
     return p;
 }
@@ -319,10 +319,10 @@ void hakmem_huge_free(void *p) {
         mapping_told = true;
     }
     checker_freed(p, mapping.bytes);
-    hakmem_mapping_t rest = hakmem_idle_keep(mapping, hakmem_huge_bytes());
+    hakmem_mapping_t rest = hakmem_idle_keep(mapping);
     hakmem_unlock(HAKMEM_LOCK_HUGE);
     hakmem_os_unmap(rest.start, rest.bytes);
-    hakmem_idle_bound(hakmem_huge_bytes(), false);
+    hakmem_idle_bound(false);
 }
 
 size_t hakmem_huge_usable(const void *p) {
@@ -382,7 +382,7 @@ void *hakmem_huge_resize(void *p, size_t size, bool may_move) {
     }
     insert(node);
     hakmem_unlock(HAKMEM_LOCK_HUGE);
-    hakmem_idle_bound(hakmem_huge_bytes(), true);
+    hakmem_idle_bound(true);
     return resized;
 }
 
@@ -406,7 +406,7 @@ void *hakmem_huge_adopt(void *range, size_t bytes) {
         count(1, (int64_t)bytes);
     }
     hakmem_unlock(HAKMEM_LOCK_HUGE);
-    hakmem_idle_bound(hakmem_huge_bytes(), true);
+    hakmem_idle_bound(true);
     return moved;
 }
 
@@ -415,5 +415,5 @@ uint64_t hakmem_huge_blocks(void) {
 }
 
 size_t hakmem_huge_bytes(void) {
-    return atomic_load_explicit(&live_bytes, memory_order_relaxed);
+    return (size_t)hakmem_in_use(IN_MAPPINGS);
 }

@@ -1,16 +1,11 @@
 #include "idle.h"
 
-#include "again.h"
 #include "lock.h"
 #include "options.h"
 #include "os.h"
+#include "recent.h"
 
 enum { MOST = 64 };
-
-/* What may wait, bounded without ticks like the pool's dirty slots: this and as much as is in use, for a process that
- * falls silent; and with what is in use no more than was in use at once within the last period or two, so that the
- * peak is no higher for it. */
-static hakmem_again_t again = HAKMEM_AGAIN_INIT;
 
 /* Under the huge lock. */
 static struct {
@@ -19,10 +14,6 @@ static struct {
 } idle[MOST];
 
 static const hakmem_mapping_t none;
-
-/* The most in use at a free since `recent_since_ms`, and within the period (HAKMEM_PURGE_MS) before; under the lock. */
-static size_t recent_live, recent_live_before;
-static uint64_t recent_since_ms;
 
 static _Atomic size_t idle_bytes; /* relaxed: a figure */
 
@@ -93,24 +84,9 @@ uint32_t hakmem_idle_take(size_t bytes, bool join, hakmem_mapping_t pieces[IDLE_
         taken += pieces[i].bytes;
     }
     if (taken < bytes) {
-        again_wanted(&again, (int64_t)(bytes - taken));
+        hakmem_recent_wanted((int64_t)(bytes - taken));
     }
     return count;
-}
-
-/* By how much more than the `live` bytes was in use just before. */
-static size_t recently_above(size_t live) {
-    size_t recent = max_size(recent_live, recent_live_before);
-    return recent < live ? 0 : recent - live;
-}
-
-static size_t most_again(size_t live) {
-    return (size_t)again_most(&again) + live;
-}
-
-/* How much may wait beside `live` bytes in use. */
-static size_t may_wait(size_t live) {
-    return min_size(most_again(live), recently_above(live));
 }
 
 static bool append_if_behind(hakmem_mapping_t *mapping, const hakmem_mapping_t *other) {
@@ -135,24 +111,20 @@ static hakmem_mapping_t with_neighbours(hakmem_mapping_t mapping) {
     return mapping;
 }
 
-hakmem_mapping_t hakmem_idle_keep(hakmem_mapping_t mapping, size_t live) {
-    uint64_t now_ms = hakmem_os_now_ms(), period_ms = option_purge_ms();
-    if (period_ms == 0) {
+/* How much may wait. */
+static size_t may_wait(void) {
+    return (size_t)hakmem_recent_may_wait(IN_MAPPINGS);
+}
+
+hakmem_mapping_t hakmem_idle_keep(hakmem_mapping_t mapping) {
+    if (option_purge_ms() == 0) {
         return mapping;
     }
-    if (now_ms - recent_since_ms >= period_ms) {
-        recent_live_before = now_ms - recent_since_ms < 2 * period_ms ? recent_live : 0;
-        recent_live = 0;
-        recent_since_ms = now_ms;
-        again_period(&again);
-    }
-    recent_live = max_size(recent_live, live + mapping.bytes);
-    size_t most = may_wait(live), waits = hakmem_idle_bytes();
-    size_t room = most > waits ? most - waits : 0;
+    size_t most = may_wait(), waits = hakmem_idle_bytes(), room = most > waits ? most - waits : 0;
     if (room < mapping.bytes) {
         room = align_down(room, MAPPING_UNIT);
-        if (recently_above(live) > most_again(live)) { /* and it is not the peak that allows no more */
-            again_was_too_much(&again, (int64_t)(mapping.bytes - room));
+        if (hakmem_recent_too_much(IN_MAPPINGS)) { /* and it is not the peak that allows no more */
+            hakmem_recent_gave_back((int64_t)(mapping.bytes - room));
         }
     } else {
         room = mapping.bytes;
@@ -165,7 +137,7 @@ hakmem_mapping_t hakmem_idle_keep(hakmem_mapping_t mapping, size_t live) {
     for (int i = 0; i < MOST; i++) {
         if (idle[i].mapping.start == NULL) {
             idle[i].mapping = kept;
-            idle[i].since_ms = now_ms;
+            idle[i].since_ms = hakmem_os_now_ms();
             add_bytes((int64_t)room);
             return rest;
         }
@@ -187,11 +159,11 @@ static hakmem_mapping_t take_due(uint64_t now_ms, bool all) {
     return due;
 }
 
-/* One, or what of it is too much beside `live` bytes in use. */
-static hakmem_mapping_t take_excess(size_t live, bool whole) {
+/* One, or what of it is too much. */
+static hakmem_mapping_t take_excess(bool whole) {
     hakmem_mapping_t due = none;
     hakmem_lock(HAKMEM_LOCK_HUGE);
-    size_t most = may_wait(live), waits = hakmem_idle_bytes();
+    size_t most = may_wait(), waits = hakmem_idle_bytes();
     for (int i = 0; i < MOST && waits > most && due.start == NULL; i++) {
         if (idle[i].mapping.start != NULL) {
             due = take(&idle[i].mapping, whole ? idle[i].mapping.bytes : align_up(waits - most, MAPPING_UNIT));
@@ -212,18 +184,20 @@ static bool unmap(hakmem_mapping_t due) {
 /* Both below end after a while though others may add all the time. */
 
 void hakmem_idle_tick(uint64_t now_ms, bool all) {
+    /* What was in use just before stays, as slots do. */
+    size_t stays = all ? 0 : (size_t)hakmem_recent_above(IN_MAPPINGS);
     int unmapped = 0;
-    while (unmapped < MOST && hakmem_idle_bytes() != 0 && unmap(take_due(now_ms, all))) {
+    while (unmapped < MOST && hakmem_idle_bytes() > stays && unmap(take_due(now_ms, all))) {
         unmapped++;
     }
     if (all) {
-        again_forget(&again);
+        hakmem_recent_forget();
     } else if (unmapped != 0) {
-        again_unwanted(&again);
+        hakmem_recent_unwanted(IN_MAPPINGS);
     }
 }
 
-void hakmem_idle_bound(size_t live, bool whole) {
-    for (int i = 0; i < MOST && hakmem_idle_bytes() != 0 && unmap(take_excess(live, whole)); i++) {
+void hakmem_idle_bound(bool whole) {
+    for (int i = 0; i < MOST && hakmem_idle_bytes() != 0 && unmap(take_excess(whole)); i++) {
     }
 }

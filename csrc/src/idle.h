@@ -12,13 +12,13 @@ enum { IDLE_PIECES = 8 };
  * Returns how many; 0: nothing was taken. */
 uint32_t hakmem_idle_take(size_t bytes, bool join, hakmem_mapping_t pieces[IDLE_PIECES]);
 
-/* Keeps a mapping that was freed just now, or the first part of it, as far as there is room for it beside the `live`
- * bytes still in huge blocks. Returns the rest, which may have no bytes. */
-hakmem_mapping_t hakmem_idle_keep(hakmem_mapping_t mapping, size_t live);
+/* Keeps a mapping that was freed just now, and counts no more as in use, or the first part of it, as far as there is room for it.
+ * Returns the rest, which may have no bytes. */
+hakmem_mapping_t hakmem_idle_keep(hakmem_mapping_t mapping);
 
-/* Gives back what is too much beside `live` bytes in use. `whole`: mappings as they are, for who grows in steps and
- * would cut a little at each. */
-void hakmem_idle_bound(size_t live, bool whole);
+/* More is in use than before, or waits: gives back what is too much. `whole`: mappings as they are, for who grows in steps and would
+ * cut a little at each. */
+void hakmem_idle_bound(bool whole);
 
 /* Gives back what has waited for its period (HAKMEM_PURGE_MS); `all`: however long. */
 void hakmem_idle_tick(uint64_t now_ms, bool all);

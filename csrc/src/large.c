@@ -14,9 +14,7 @@ static uint32_t slots_for(size_t size) {
 
 /* Blocks this large pass no heap, so that they notice time passing themselves. */
 static void tick(void) {
-    uint64_t now = hakmem_os_now_ms();
-    hakmem_pool_tick(now);
-    hakmem_idle_tick(now, false);
+    hakmem_waiting_tick(hakmem_os_now_ms());
 }
 
 void *hakmem_large_malloc(size_t size, size_t align, bool *zero) {

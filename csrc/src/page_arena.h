@@ -210,6 +210,9 @@ void hakmem_arena_note_heap(void);
 /* Whether the system was asked for huge pages for any of the slots: a touch of one makes its 2 MiB resident. */
 bool hakmem_arena_in_huge_pages(const hakmem_chunk_t *chunk, uint32_t slot, uint32_t length);
 
+/* Asks for huge pages for the 2 MiB around a slot, all of which the caller has claimed, if they are resident nearly everywhere now. */
+void hakmem_arena_prefer_huge_pages(hakmem_chunk_t *chunk, uint32_t slot);
+
 /* What is touched from now on of the 2 MiB around a slot, which the caller has claimed, costs one of the system's pages each. */
 void hakmem_arena_prefer_small_pages(hakmem_chunk_t *chunk, uint32_t slot);
 

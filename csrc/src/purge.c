@@ -1,18 +1,16 @@
 #include "purge.h"
 
-#include "again.h"
+#include "idle.h"
 #include "lock.h"
 #include "options.h"
 #include "os.h"
+#include "recent.h"
 #include "trace.h"
 
 enum {
-    /* What may wait for its period, added up: 1 MiB, half of what is in use, and what was in use within the last RECENT_PERIODS,
-     * because a program that frees and allocates in turn will want it again, and its peak is no higher for it; of the last
-     * as much as is in use, or what again.h allows. */
+    /* What may wait for its period, added up: 1 MiB, half of what is in use, and of what was in use just before what recent.h says. */
     DIRTY_LEAST_SLOTS = 16,
     DIRTY_LIVE_SHIFT = 1,
-    RECENT_PERIODS = 2,
     NONE_DIRTY = -1, /* none, and chunks that are free from end to end go as well */
 };
 
@@ -21,13 +19,6 @@ _Static_assert(64 % HUGE_UNIT_SLOTS == 0, "a word has whole 2 MiB");
 
 /* Relaxed: figures that steer, nothing is read through them. Seq_cst where a purge is set by dirty_slots, see hakmem_pool_tick. */
 static _Atomic int64_t dirty_slots; /* set bits of all `empty` */
-static _Atomic int64_t live_slots;  /* claimed by heaps and large blocks */
-
-/* The most that live_slots was at, about: since the last purge by the clock, and between those before. */
-static _Atomic int64_t recent_live[RECENT_PERIODS];
-
-/* What may wait of that in any case. */
-static hakmem_again_t again = HAKMEM_AGAIN_INIT;
 
 /* When the next purge is due, by the coarse clock; 0: nothing is waiting. */
 static _Atomic uint64_t purge_at;
@@ -39,58 +30,24 @@ static _Atomic uint32_t purges_begun, purges_ended;
 
 /* How much is dirty, and in use ------------------------------------------------------------------------------------- */
 
-static void note_live(int64_t live) {
-    /* Two threads may both store; the figure is then a little low for a while. */
-    if (live > atomic_load_explicit(&recent_live[0], memory_order_relaxed)) {
-        atomic_store_explicit(&recent_live[0], live, memory_order_relaxed);
-    }
-}
-
-/* By how much more was in use at once within the last periods than the `live` slots that are. */
-static int64_t recently_above(int64_t live) {
-    int64_t most = 0;
-    for (uint32_t i = 0; i < RECENT_PERIODS; i++) {
-        int64_t then = atomic_load_explicit(&recent_live[i], memory_order_relaxed);
-        most = then > most ? then : most;
-    }
-    return most > live ? most - live : 0;
-}
-
-/* A period ends. By the thread that the clock's CAS elected. */
-static void end_period(int64_t live) {
-    again_period(&again);
-    for (uint32_t i = RECENT_PERIODS; --i > 0;) {
-        atomic_store_explicit(&recent_live[i], atomic_load_explicit(&recent_live[i - 1], memory_order_relaxed),
-                              memory_order_relaxed);
-    }
-    atomic_store_explicit(&recent_live[0], live, memory_order_relaxed);
-}
-
-/* How many slots may wait only because they were in use just before. */
-static int64_t most_again(int64_t live) {
-    int64_t most = again_most(&again) >> SLOT_SHIFT;
-    return live > most ? live : most;
-}
-
 /* How many dirty slots may wait for their period, with `live` in use. About one and a half times what is in use, or 65 MiB if that
  * is less: an idle process has no ticks, and is bounded all the same. One that frees and builds more in turn may have more. */
 static int64_t may_wait(int64_t live) {
-    int64_t above = recently_above(live), most = most_again(live);
-    return DIRTY_LEAST_SLOTS + (live >> DIRTY_LIVE_SHIFT) + (above < most ? above : most);
+    return DIRTY_LEAST_SLOTS + (live >> DIRTY_LIVE_SHIFT) + (hakmem_recent_may_wait(IN_SLOTS) >> SLOT_SHIFT);
 }
 
 void hakmem_purge_count_claimed(uint32_t length, int64_t were_dirty) {
     atomic_fetch_sub_explicit(&dirty_slots, were_dirty, memory_order_relaxed);
     if (were_dirty < length) {
-        again_wanted(&again, (length - were_dirty) << SLOT_SHIFT);
+        hakmem_recent_wanted((length - were_dirty) << SLOT_SHIFT);
     }
-    note_live(atomic_fetch_add_explicit(&live_slots, length, memory_order_relaxed) + length);
+    hakmem_in_use_add(IN_SLOTS, (int64_t)length << SLOT_SHIFT);
 }
 
 hakmem_slot_counts_t hakmem_purge_count_given(uint32_t length) {
     /* Seq_cst: the other side is in hakmem_pool_tick. */
     int64_t dirty = atomic_fetch_add_explicit(&dirty_slots, length, memory_order_seq_cst) + length;
-    int64_t live = atomic_fetch_sub_explicit(&live_slots, length, memory_order_relaxed) - length;
+    int64_t live = hakmem_in_use_add(IN_SLOTS, -((int64_t)length << SLOT_SHIFT)) >> SLOT_SHIFT;
     return (hakmem_slot_counts_t){dirty, live};
 }
 
@@ -123,29 +80,32 @@ typedef struct {
     uint64_t dirty, released, unused; /* by where they were */
 } hakmem_purging_t;
 
-/* Before slots of 2 MiB are purged that are in huge pages: what else of them is free may be resident with them, and is purged as
- * well. Then the first touch of one of these slots would make its neighbours resident again, purged as they are; unless all of them
- * go and are wanted again soon. */
-static void take_unit(hakmem_chunk_t *chunk, uint32_t word, uint64_t unit, bool again_soon, hakmem_purging_t *slots) {
+/* Before slots of 2 MiB are purged: where these are in huge pages, what else of them is free may be resident with them, and is purged
+ * as well. Unless that is all of them, the first touch of one of these slots would make its neighbours resident again, purged as they
+ * are. All of them are in huge pages the next time if they were filled. */
+static void take_unit(hakmem_chunk_t *chunk, uint32_t word, uint64_t unit, hakmem_purging_t *slots) {
     uint32_t first = word * 64 + (uint32_t)__builtin_ctzll(unit);
     if (!hakmem_arena_in_huge_pages(chunk, first, 1)) {
+        if ((unit & ~slots->dirty) == 0) {
+            hakmem_arena_prefer_huge_pages(chunk, first);
+        }
         return;
     }
     slots->released |= claim_bits(&chunk->released[word], unit);
     slots->unused |= claim_bits(&chunk->unused[word], unit);
-    if (!again_soon || (unit & ~(slots->dirty | slots->released | slots->unused)) != 0) {
+    if ((unit & ~(slots->dirty | slots->released | slots->unused)) != 0) {
         hakmem_arena_prefer_small_pages(chunk, first);
     }
 }
 
 /* Purges dirty slots that were claimed and lists them as released, or as empty again. They count as dirty no more from the beginning:
  * whoever purges at the same time sees what is still too much. */
-static void purge_claimed(hakmem_chunk_t *chunk, uint32_t word, uint64_t claimed, bool again_soon) {
+static void purge_claimed(hakmem_chunk_t *chunk, uint32_t word, uint64_t claimed) {
     atomic_fetch_sub_explicit(&dirty_slots, __builtin_popcountll(claimed), memory_order_relaxed);
     hakmem_purging_t slots = {claimed, 0, 0};
     for (uint64_t unit = HUGE_UNIT; unit != 0; unit <<= HUGE_UNIT_SLOTS) {
         if ((claimed & unit) != 0) {
-            take_unit(chunk, word, unit, again_soon, &slots);
+            take_unit(chunk, word, unit, &slots);
         }
     }
     /* Relaxed, and after the claims, whose acquire brings it: who has a slot keeps the prefix from shrinking. */
@@ -225,7 +185,6 @@ static int64_t excess(int64_t until_dirty) {
 /* Returns how many slots it purged, or tried to. */
 static int64_t purge_chunk(hakmem_chunk_t *chunk, bool only_aged, int64_t until_dirty) {
     int64_t purged = 0;
-    bool again_soon = !only_aged && until_dirty > 0; /* it is only more than may wait */
     for (uint32_t w = CHUNK_WORDS; w-- > 0 && (only_aged || excess(until_dirty) > 0);) {
         uint64_t aged = atomic_load_explicit(&chunk->aged[w], memory_order_relaxed);
         uint64_t empty = atomic_load_explicit(&chunk->empty[w], memory_order_relaxed);
@@ -233,7 +192,7 @@ static int64_t purge_chunk(hakmem_chunk_t *chunk, bool only_aged, int64_t until_
             claim_bits(&chunk->empty[w], highest_units(only_aged ? aged & empty : empty, excess(until_dirty)));
         if (claimed != 0) {
             purged += __builtin_popcountll(claimed);
-            purge_claimed(chunk, w, claimed, again_soon);
+            purge_claimed(chunk, w, claimed);
         }
         /* Where the clock asks, what is still empty has been so since now at the latest. Relaxed, and a claim between the two
          * lines leaves a bit too many: a slot that is purged early, no more. */
@@ -273,15 +232,19 @@ void hakmem_pool_tick(uint64_t now_ms) {
         !atomic_compare_exchange_strong_explicit(&purge_at, &at, 0, memory_order_seq_cst, memory_order_relaxed)) {
         return;
     }
-    int64_t live = atomic_load_explicit(&live_slots, memory_order_relaxed);
-    int64_t above = recently_above(live);
-    if (purge_all(true, above > 0 ? above : NONE_DIRTY) != 0 && above <= again_most(&again) >> SLOT_SHIFT >> 1) {
-        again_unwanted(&again);
+    int64_t above = hakmem_recent_above(IN_SLOTS) >> SLOT_SHIFT;
+    if (purge_all(true, above > 0 ? above : NONE_DIRTY) != 0) {
+        hakmem_recent_unwanted(IN_SLOTS);
     }
-    end_period(live);
     if (atomic_load_explicit(&dirty_slots, memory_order_seq_cst) > 0) {
         atomic_store_explicit(&purge_at, now_ms + option_purge_ms(), memory_order_relaxed);
     }
+}
+
+void hakmem_waiting_tick(uint64_t now_ms) {
+    hakmem_recent_tick(now_ms);
+    hakmem_pool_tick(now_ms);
+    hakmem_idle_tick(now_ms, false);
 }
 
 /* Sees to it that what is dirty waits for its period at most. */
@@ -294,7 +257,7 @@ static void set_purge(int64_t dirty) {
 
 void hakmem_pool_purge(void) {
     purge_all(false, NONE_DIRTY);
-    again_forget(&again);
+    hakmem_recent_forget();
     set_purge(atomic_load_explicit(&dirty_slots, memory_order_seq_cst)); /* what the system kept */
 }
 
@@ -303,10 +266,10 @@ void hakmem_purge_given(hakmem_slot_counts_t counts) {
     int64_t most = option_purge_ms() == 0 ? 0 : may_wait(counts.live);
     if (dirty > most) {
         /* Not down to nothing: what is dirty is what the next run takes first. */
-        bool too_much = recently_above(counts.live) > most_again(counts.live); /* not by what the peak allows */
+        bool too_much = hakmem_recent_too_much(IN_SLOTS); /* not by what the peak allows */
         int64_t purged = purge_all(false, most - most / 4);
         if (too_much) {
-            again_was_too_much(&again, purged << SLOT_SHIFT);
+            hakmem_recent_gave_back(purged << SLOT_SHIFT);
         }
         dirty = atomic_load_explicit(&dirty_slots, memory_order_seq_cst); /* what is left waits as others do */
     }

@@ -5,8 +5,9 @@
 
 #include "slot_bits.h"
 
-/* Called now and then on slow paths: purges what has been empty for a whole period (HAKMEM_PURGE_MS). */
+/* Called now and then on slow paths: gives back what has waited for a whole period (HAKMEM_PURGE_MS); slots, or mappings as well. */
 void hakmem_pool_tick(uint64_t now_ms);
+void hakmem_waiting_tick(uint64_t now_ms);
 
 /* Purges everything that is empty, and gives chunks back. */
 void hakmem_pool_purge(void);

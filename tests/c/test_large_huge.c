@@ -10,6 +10,7 @@
 #include "mapping.h"
 #include "options.h"
 #include "os.h"
+#include "purge.h"
 #include "tiny.h"
 
 static hakmem_stats_t stats(void) {
@@ -165,7 +166,7 @@ static void test_many_huge(void) {
 /* What was in use before counts no more for what may wait. */
 static void forget_the_past(void) {
     hakmem_purge();
-    usleep(300000);
+    usleep(350000); /* three periods and more */
 }
 
 #ifdef __linux__ /* elsewhere pages cannot be moved */
@@ -434,7 +435,10 @@ static void test_what_waits(void) {
     }
     CHECK(hakmem_idle_bytes() != 0);
     usleep(150000);
-    hakmem_free(hakmem_malloc(100000)); /* time passes for who allocates */
+    hakmem_free(hakmem_malloc(100000)); /* time passes for who allocates, but it was in use just before */
+    CHECK(hakmem_idle_bytes() != 0);
+    usleep(350000);
+    hakmem_free(hakmem_malloc(100000));
     CHECK_EQ(hakmem_idle_bytes(), 0);
 }
 
@@ -446,7 +450,8 @@ static void test_wanted_again(void) {
         hakmem_free(hakmem_malloc(160 * MIB));
         CHECK_EQ(hakmem_idle_bytes(), waits[i]);
     }
-    hakmem_idle_tick(hakmem_os_now_ms() + option_purge_ms(), false);
+    usleep(350000);
+    hakmem_free(hakmem_malloc(100000));
     CHECK_EQ(hakmem_idle_bytes(), 0);
     hakmem_free(hakmem_malloc(160 * MIB));
     CHECK_EQ(hakmem_idle_bytes(), 128 * MIB);
@@ -461,7 +466,8 @@ static void test_clock_of_before(void) {
     hakmem_free(hakmem_malloc(12 * MIB));
     hakmem_idle_tick(hakmem_os_now_ms() - 1000, false);
     CHECK_EQ(hakmem_idle_bytes(), 12 * MIB);
-    hakmem_idle_tick(hakmem_os_now_ms() + option_purge_ms(), false);
+    usleep(350000);
+    hakmem_waiting_tick(hakmem_os_now_ms());
     CHECK_EQ(hakmem_idle_bytes(), 0);
 }
 

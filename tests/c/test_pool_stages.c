@@ -184,22 +184,34 @@ static void test_bound(void) {
     CHECK_EQ(hakmem_pool_dirty_bytes(), 0);
 }
 
+/* Time as these tests have it: it goes on when they say so. */
+static uint64_t later_ms(uint64_t by) {
+    static uint64_t now;
+    now = (now == 0 ? hakmem_os_now_ms() + 1000000 : now) + by;
+    return now;
+}
+
 /* Nothing is in use, but `dirty` bytes were at once: they may be wanted again for two periods more, and are old when these are over. */
 static void check_goes_after_two_periods(size_t dirty) {
-    uint64_t now = hakmem_os_now_ms() + 1000000;
     for (int period = 0; period < 2; period++) {
-        hakmem_pool_tick(now += 1000);
+        hakmem_waiting_tick(later_ms(option_purge_ms()));
         CHECK_EQ(hakmem_pool_dirty_bytes(), dirty);
     }
-    hakmem_pool_tick(now + 1000);
+    hakmem_waiting_tick(later_ms(option_purge_ms()));
     CHECK_EQ(hakmem_pool_dirty_bytes(), 0);
 }
 
 static void test_recently_in_use(void) {
     hakmem_pool_purge();
+    hakmem_waiting_tick(later_ms(1000)); /* a period begins */
     hakmem_run_t run = acquire(400, 1);
     release(&run);
     check_goes_after_two_periods(400 * (size_t)SLOT_BYTES);
+    run = acquire(400, 1);
+    release(&run);
+    hakmem_waiting_tick(later_ms(option_purge_ms()));
+    hakmem_waiting_tick(later_ms(10 * option_purge_ms())); /* nobody looked for long */
+    CHECK_EQ(hakmem_pool_dirty_bytes(), 0);
 }
 
 /* Acquires and releases three chunks' slots at once. Returns how many are resident still. */
@@ -210,6 +222,32 @@ static size_t dirty_after_three_chunks(void) {
     return hakmem_pool_dirty_bytes() / SLOT_BYTES;
 }
 
+/* The clock purges gaps that a run has no use for, while as much as before is in use. */
+static void leave_gaps_until_they_are_purged(void) {
+    enum { SINGLES = 1200, RUN = 300 };
+    static hakmem_run_t singles[SINGLES];
+    for (uint32_t i = 0; i < SINGLES; i++) {
+        singles[i] = acquire(1, 1);
+    }
+    for (int period = 0; period < 4; period++) {
+        hakmem_waiting_tick(later_ms(option_purge_ms()));
+    }
+    CHECK_EQ(hakmem_pool_dirty_bytes(), 0);
+    for (uint32_t i = 0; i < SINGLES; i += 2) {
+        release(&singles[i]);
+    }
+    hakmem_run_t run = acquire(RUN, 1);
+    CHECK_EQ(hakmem_pool_dirty_bytes(), SINGLES / 2 * SLOT_BYTES);
+    for (int period = 0; period < 2; period++) {
+        hakmem_waiting_tick(later_ms(option_purge_ms()));
+    }
+    CHECK_EQ(hakmem_pool_dirty_bytes(), (SINGLES / 2 - RUN) * SLOT_BYTES);
+    release(&run);
+    for (uint32_t i = 1; i < SINGLES; i += 2) {
+        release(&singles[i]);
+    }
+}
+
 /* What was purged for being too much and is wanted again soon may wait the next time, until the clock finds that nobody wanted it. */
 static void test_wanted_again(void) {
     const size_t all = 3 * (CHUNK_SLOTS - HEAD_SLOTS);
@@ -217,20 +255,21 @@ static void test_wanted_again(void) {
     CHECK(dirty_after_three_chunks() < all);
     CHECK_EQ(dirty_after_three_chunks(), all);
     CHECK_EQ(dirty_after_three_chunks(), all);
+    leave_gaps_until_they_are_purged();
+    CHECK_EQ(dirty_after_three_chunks(), all);
     check_goes_after_two_periods(all * SLOT_BYTES);
     CHECK(dirty_after_three_chunks() < all);
 
     hakmem_pool_purge();
     CHECK(dirty_after_three_chunks() < all);
-    uint64_t now = hakmem_os_now_ms() + 1000000;
     for (int period = 0; period < 20; period++) {
-        hakmem_pool_tick(now += 1000);
+        hakmem_waiting_tick(later_ms(1000));
         hakmem_run_t run = acquire(1, 1); /* something is dirty, so that there are periods */
         release(&run);
     }
     CHECK(dirty_after_three_chunks() < all); /* what was purged is forgotten */
     hakmem_pool_purge();
-    hakmem_pool_tick(now + 1000); /* no time is set */
+    hakmem_waiting_tick(later_ms(1000)); /* no time is set */
 }
 
 /* A chunk that is free from end to end goes back, and comes again zero; the last one stays. */
@@ -359,7 +398,7 @@ static void test_left_by_purge(void) {
         return;
     }
     hakmem_pool_purge();
-    hakmem_pool_tick(hakmem_os_now_ms() + 1000000); /* nothing waits, and no time is set */
+    hakmem_waiting_tick(later_ms(1000)); /* nothing waits, and no time is set */
     hakmem_run_t runs[3];
     acquire_chunks(runs);
     /* Of those that go, the first of a chunk that stays. */
