@@ -246,6 +246,7 @@ static void leave_gaps_until_they_are_purged(void) {
     for (uint32_t i = 1; i < SINGLES; i += 2) {
         release(&singles[i]);
     }
+    CHECK_EQ(hakmem_pool_dirty_bytes(), SINGLES * SLOT_BYTES); /* what had been learned is known still */
 }
 
 /* What was purged for being too much and is wanted again soon may wait the next time, until the clock finds that nobody wanted it. */
