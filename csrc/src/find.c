@@ -2,7 +2,6 @@
 
 #include "abandoned.h"
 #include "adopt.h"
-#include "idle.h"
 #include "options.h"
 #include "os.h"
 #include "park.h"

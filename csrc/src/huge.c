@@ -310,6 +310,7 @@ void hakmem_huge_free(void *p) {
     size_t probe = node->probe;
     put_node(node);
     remember_freed(p);
+    hakmem_recent_tick(hakmem_os_now_ms()); /* a program may do nothing but free them */
     count(-1, -(int64_t)mapping.bytes);
     if (probe != 0) { /* nobody else knows the mapping now */
         hakmem_unlock(HAKMEM_LOCK_HUGE);
@@ -370,7 +371,7 @@ void *hakmem_huge_resize(void *p, size_t size, bool may_move) {
     hakmem_mapping_t *mapping = &node->mapping;
     size_t before = mapping->bytes;
     bool done = resize(mapping, bytes, may_move);
-    if (!done && hakmem_idle_bytes() != 0) {
+    if (!done && may_move && hakmem_idle_bytes() != 0) {
         hakmem_idle_tick(0, true); /* what waits may be what the system lacks */
         done = resize(mapping, bytes, may_move);
     }

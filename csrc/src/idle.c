@@ -145,14 +145,15 @@ hakmem_mapping_t hakmem_idle_keep(hakmem_mapping_t mapping) {
     return mapping; /* no place, hence no neighbour either: as it was */
 }
 
-/* One that is due, whole. */
-static hakmem_mapping_t take_due(uint64_t now_ms, bool all) {
+/* One that is due, or what of it is more than `stays`. */
+static hakmem_mapping_t take_due(uint64_t now_ms, size_t stays, bool all) {
     hakmem_mapping_t due = none;
     hakmem_lock(HAKMEM_LOCK_HUGE);
-    for (int i = 0; i < MOST && due.start == NULL; i++) {
+    size_t waits = hakmem_idle_bytes();
+    for (int i = 0; i < MOST && waits > stays && due.start == NULL; i++) {
         /* `now_ms` may have been read before others kept what is here. */
         if (idle[i].mapping.start != NULL && (all || now_ms >= idle[i].since_ms + option_purge_ms())) {
-            due = take(&idle[i].mapping, idle[i].mapping.bytes);
+            due = take(&idle[i].mapping, align_up(waits - stays, MAPPING_UNIT));
         }
     }
     hakmem_unlock(HAKMEM_LOCK_HUGE);
@@ -187,13 +188,13 @@ void hakmem_idle_tick(uint64_t now_ms, bool all) {
     /* What was in use just before stays, as slots do. */
     size_t stays = all ? 0 : (size_t)hakmem_recent_above(IN_MAPPINGS);
     int unmapped = 0;
-    while (unmapped < MOST && hakmem_idle_bytes() > stays && unmap(take_due(now_ms, all))) {
+    while (unmapped < MOST && hakmem_idle_bytes() > stays && unmap(take_due(now_ms, stays, all))) {
         unmapped++;
     }
     if (all) {
         hakmem_recent_forget();
     } else if (unmapped != 0) {
-        hakmem_recent_unwanted(IN_MAPPINGS);
+        hakmem_recent_unwanted();
     }
 }
 

@@ -20,7 +20,7 @@ hakmem_mapping_t hakmem_idle_keep(hakmem_mapping_t mapping);
  * cut a little at each. */
 void hakmem_idle_bound(bool whole);
 
-/* Gives back what has waited for its period (HAKMEM_PURGE_MS); `all`: however long. */
+/* Gives back what has waited for its period (HAKMEM_PURGE_MS), but for as much as was in use just before; `all`: all of it. */
 void hakmem_idle_tick(uint64_t now_ms, bool all);
 
 size_t hakmem_idle_bytes(void);

@@ -4,7 +4,6 @@
 
 #include "fatal.h"
 #include "huge.h"
-#include "idle.h"
 #include "os.h"
 #include "purge.h"
 

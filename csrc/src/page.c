@@ -2,8 +2,6 @@
 
 #include "fatal.h"
 
-enum { EXTEND_BYTES = 4096 };
-
 /* See page_is_block_offset. */
 static uint32_t inverse_of(uint32_t size) {
     uint32_t k = (uint32_t)__builtin_ctz(size);
@@ -45,7 +43,7 @@ bool hakmem_page_extend(hakmem_tiny_page_t *page) {
         return false;
     }
     size_t size = page_block_size(page);
-    uint32_t n = (uint32_t)max_size(EXTEND_BYTES / size, 1);
+    uint32_t n = (uint32_t)max_size(PAGE_EXTEND_BYTES / size, 1);
     n = n < left ? n : left;
     char *first = page->start + page->capacity * size;
     char *last = first + (n - 1) * size;

@@ -90,6 +90,8 @@ HAKMEM_INLINE bool page_has_mask(const hakmem_tiny_page_t *page) {
 void hakmem_page_init(hakmem_tiny_page_t *page, uint32_t size_class, char *start, size_t bytes, bool zero,
                       struct hakmem_tiny_heap_s *heap);
 
+enum { PAGE_EXTEND_BYTES = 4096 };
+
 /* Makes the next blocks, about a system page of them, and lists them. False: all are made. Owner only; `free` is empty
  * with dual lists. */
 bool hakmem_page_extend(hakmem_tiny_page_t *page);
@@ -234,6 +236,7 @@ HAKMEM_INLINE void *page_make_many(hakmem_tiny_page_t *page, void **blocks, uint
         *--at = p;
     }
     page->capacity += n + 1;
+    page->free_is_zero = page->slot_is_zero; /* as of a list that is used up */
     page_set_used(page, page_used(page) + n + 1);
     *others = n;
     return first;

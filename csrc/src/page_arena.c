@@ -214,7 +214,7 @@ void hakmem_arena_note_heap(void) {
     atomic_fetch_add_explicit(&heaps, 1, memory_order_relaxed);
 }
 
-/* Whether of the 2 MiB from a slot on five eighths are resident: blocks of 64 to 128 KiB leave up to a third of their runs untouched. */
+/* Whether of the 2 MiB from a slot on five eighths are resident: blocks of 64 KiB and more leave a part of their runs untouched. */
 static bool is_dense(hakmem_chunk_t *chunk, uint32_t slot) {
     return hakmem_os_resident_bytes(arena_slot_start(chunk, slot), HUGE_PAGE) >= HUGE_PAGE / 8 * 5;
 }

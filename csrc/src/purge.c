@@ -81,8 +81,8 @@ typedef struct {
 } hakmem_purging_t;
 
 /* Before slots of 2 MiB are purged: where these are in huge pages, what else of them is free may be resident with them, and is purged
- * as well. Unless that is all of them, the first touch of one of these slots would make its neighbours resident again, purged as they
- * are. All of them are in huge pages the next time if they were filled. */
+ * as well. Unless that is all of them, and half of them were in use, the first touch of one of these slots would make its neighbours
+ * resident again, purged as they are. All of them are in huge pages the next time if they were filled. */
 static void take_unit(hakmem_chunk_t *chunk, uint32_t word, uint64_t unit, hakmem_purging_t *slots) {
     uint32_t first = word * 64 + (uint32_t)__builtin_ctzll(unit);
     if (!hakmem_arena_in_huge_pages(chunk, first, 1)) {
@@ -93,7 +93,8 @@ static void take_unit(hakmem_chunk_t *chunk, uint32_t word, uint64_t unit, hakme
     }
     slots->released |= claim_bits(&chunk->released[word], unit);
     slots->unused |= claim_bits(&chunk->unused[word], unit);
-    if ((unit & ~(slots->dirty | slots->released | slots->unused)) != 0) {
+    bool whole = (unit & ~(slots->dirty | slots->released | slots->unused)) == 0;
+    if (!whole || __builtin_popcountll(slots->dirty & unit) < HUGE_UNIT_SLOTS / 2) {
         hakmem_arena_prefer_small_pages(chunk, first);
     }
 }
@@ -211,7 +212,7 @@ static int64_t purge_chunk(hakmem_chunk_t *chunk, bool only_aged, int64_t until_
 
 /* All chunks -------------------------------------------------------------------------------------------------------- */
 
-/* Purges until no more than `until_dirty` slots are dirty, high addresses first: allocation prefers the low ones. `only_aged`, for the
+/* Purges until no more than about `until_dirty` slots are dirty, high addresses first: allocation prefers the low ones. `only_aged`, for the
  * clock: none that became empty since it asked last, but all that stay are a period older. Returns how many it purged. */
 static int64_t purge_all(bool only_aged, int64_t until_dirty) {
     uint32_t count = hakmem_arena_chunk_count();
@@ -234,7 +235,7 @@ void hakmem_pool_tick(uint64_t now_ms) {
     }
     int64_t above = hakmem_recent_above(IN_SLOTS) >> SLOT_SHIFT;
     if (purge_all(true, above > 0 ? above : NONE_DIRTY) != 0) {
-        hakmem_recent_unwanted(IN_SLOTS);
+        hakmem_recent_unwanted();
     }
     if (atomic_load_explicit(&dirty_slots, memory_order_seq_cst) > 0) {
         atomic_store_explicit(&purge_at, now_ms + option_purge_ms(), memory_order_relaxed);

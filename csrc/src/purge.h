@@ -5,7 +5,8 @@
 
 #include "slot_bits.h"
 
-/* Called now and then on slow paths: gives back what has waited for a whole period (HAKMEM_PURGE_MS); slots, or mappings as well. */
+/* Called now and then on slow paths: gives back what has waited for a whole period (HAKMEM_PURGE_MS), but for as much as was in use just
+ * before; slots, or mappings as well. */
 void hakmem_pool_tick(uint64_t now_ms);
 void hakmem_waiting_tick(uint64_t now_ms);
 

@@ -86,12 +86,24 @@ void hakmem_recent_wanted(int64_t bytes) {
     }
 }
 
-void hakmem_recent_unwanted(hakmem_in_t in) {
+void hakmem_recent_unwanted(void) {
     int64_t most = figure(&again_most);
-    /* Else half would be too little, and what was unwanted is only what lay in places where nobody looks first. */
-    if (most > AGAIN_LEAST && recent_most(in) <= most / 2) {
+    for (hakmem_in_t in = IN_SLOTS; in < IN_COUNT; in++) {
+        if (recent_most(in) > most / 2) {
+            return; /* half would be too little: what was unwanted is only what lay in places where nobody looks first */
+        }
+    }
+    if (most > AGAIN_LEAST) {
         set_figure(&again_most, most / 2);
     }
+}
+
+/* Time has passed since the last period began: that many of them. */
+static void shift_most(hakmem_in_t in, uint64_t periods) {
+    for (uint64_t i = PERIODS; --i > 0;) {
+        set_figure(&most_in_use[i][in], i >= periods ? figure(&most_in_use[i - periods][in]) : 0);
+    }
+    set_figure(&most_in_use[0][in], hakmem_in_use(in));
 }
 
 void hakmem_recent_tick(uint64_t now_ms) {
@@ -104,12 +116,8 @@ void hakmem_recent_tick(uint64_t now_ms) {
     int64_t half = figure(&too_much) / 2;
     /* A little that is wanted says nothing about the much that was forgotten. */
     set_figure(&too_much, half < AGAIN_LEAST / 64 ? 0 : half);
-    bool long_ago = now_ms >= began + PERIODS * period;
     for (hakmem_in_t in = IN_SLOTS; in < IN_COUNT; in++) {
-        for (int i = PERIODS; --i > 0;) {
-            set_figure(&most_in_use[i][in], long_ago ? 0 : figure(&most_in_use[i - 1][in]));
-        }
-        set_figure(&most_in_use[0][in], hakmem_in_use(in));
+        shift_most(in, period != 0 ? (now_ms - began) / period : PERIODS);
     }
 }
 

@@ -25,7 +25,7 @@ void hakmem_recent_gave_back(int64_t bytes);
 void hakmem_recent_wanted(int64_t bytes);
 
 /* Something has waited for its time in vain. */
-void hakmem_recent_unwanted(hakmem_in_t in);
+void hakmem_recent_unwanted(void);
 
 /* Called now and then: ends a period if it is over, or several if nobody called for so long. */
 void hakmem_recent_tick(uint64_t now_ms);

@@ -85,6 +85,7 @@ static void *make_and_refill(hakmem_tiny_heap_t *heap, hakmem_tiny_page_t *page,
     void *block = page_make_many(page, hakmem_cache_oldest(&heap->books, size_class), room, &n);
     hakmem_cache_refilled(&heap->cache, &heap->books, size_class, room, n);
     stat_add(HAKMEM_COUNT_DIRECT_HITS, page_block_size(page) <= 1024);
+    count_down(heap, (n + 1) * (uint32_t)page_block_size(page) / PAGE_EXTEND_BYTES * TICK_GENERIC);
     return block;
 }
 
@@ -134,7 +135,7 @@ void *hakmem_tiny_calloc(hakmem_tiny_heap_t *heap, size_t size) {
     if (block == NULL) {
         return NULL;
     }
-    /* The page's `free` list is the one that this block was popped from: neither a pop nor a free changes the flag. Only the
+    /* The page's `free` list is the one that this block was popped from, or it was made just now: neither a pop nor a free changes the flag. Only the
      * owner may read it; the late heap's pages and those of heaps made by hand are cleared always. */
     hakmem_tiny_page_t *page = hakmem_tiny_ptr_to_page(block);
     if (DUAL_LISTS && hakmem_tiny_is_local_page(page) && page->free_is_zero) {

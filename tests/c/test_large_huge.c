@@ -10,7 +10,7 @@
 #include "mapping.h"
 #include "options.h"
 #include "os.h"
-#include "purge.h"
+#include "recent.h"
 #include "tiny.h"
 
 static hakmem_stats_t stats(void) {
@@ -442,6 +442,20 @@ static void test_what_waits(void) {
     CHECK_EQ(hakmem_idle_bytes(), 0);
 }
 
+/* Who only frees ends periods as well: what waits is no more than was in use just before. */
+static void test_only_frees(void) {
+    forget_the_past();
+    void *blocks[4];
+    for (size_t i = 0; i < COUNT_OF(blocks); i++) {
+        blocks[i] = hakmem_malloc(40 * MIB);
+    }
+    for (size_t i = 0; i < COUNT_OF(blocks); i++) {
+        usleep(350000);
+        hakmem_free(blocks[i]);
+        CHECK(hakmem_idle_bytes() <= 40 * MIB);
+    }
+}
+
 /* What is unmapped for being more than may wait, and wanted again soon, may wait the next time, until it does in vain. */
 static void test_wanted_again(void) {
     forget_the_past();
@@ -464,10 +478,11 @@ static void test_wanted_again(void) {
 static void test_clock_of_before(void) {
     forget_the_past();
     hakmem_free(hakmem_malloc(12 * MIB));
+    hakmem_recent_tick(hakmem_os_now_ms() + 4 * option_purge_ms()); /* or it would stay as what was in use just before */
+    CHECK_EQ(hakmem_recent_above(IN_MAPPINGS), 0);
     hakmem_idle_tick(hakmem_os_now_ms() - 1000, false);
     CHECK_EQ(hakmem_idle_bytes(), 12 * MIB);
-    usleep(350000);
-    hakmem_waiting_tick(hakmem_os_now_ms());
+    hakmem_idle_tick(hakmem_os_now_ms() + option_purge_ms(), false);
     CHECK_EQ(hakmem_idle_bytes(), 0);
 }
 
@@ -499,6 +514,7 @@ int main(void) {
 #endif
     test_cut_and_append();
     test_what_waits();
+    test_only_frees();
     test_wanted_again();
     test_clock_of_before();
     test_purge_at_once();

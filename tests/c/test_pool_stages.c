@@ -5,6 +5,7 @@
 #include <time.h>
 
 #include "check.h"
+#include "idle.h"
 #include "options.h"
 #include "os.h"
 #include "purge.h"
@@ -249,6 +250,17 @@ static void leave_gaps_until_they_are_purged(void) {
     CHECK_EQ(hakmem_pool_dirty_bytes(), SINGLES * SLOT_BYTES); /* what had been learned is known still */
 }
 
+/* A mapping that nobody wants says nothing about slots that are wanted. */
+static void leave_a_mapping_until_it_goes(void) {
+    hakmem_free(hakmem_malloc(2 * HAKMEM_LARGE_MAX));
+    CHECK(hakmem_idle_bytes() != 0);
+    for (int period = 0; period < 4; period++) {
+        dirty_after_three_chunks();
+        hakmem_waiting_tick(later_ms(option_purge_ms()));
+    }
+    CHECK_EQ(hakmem_idle_bytes(), 0);
+}
+
 /* What was purged for being too much and is wanted again soon may wait the next time, until the clock finds that nobody wanted it. */
 static void test_wanted_again(void) {
     const size_t all = 3 * (CHUNK_SLOTS - HEAD_SLOTS);
@@ -257,6 +269,8 @@ static void test_wanted_again(void) {
     CHECK_EQ(dirty_after_three_chunks(), all);
     CHECK_EQ(dirty_after_three_chunks(), all);
     leave_gaps_until_they_are_purged();
+    CHECK_EQ(dirty_after_three_chunks(), all);
+    leave_a_mapping_until_it_goes();
     CHECK_EQ(dirty_after_three_chunks(), all);
     check_goes_after_two_periods(all * SLOT_BYTES);
     CHECK(dirty_after_three_chunks() < all);
