@@ -63,8 +63,12 @@ void hakmem_large_free(void *p) {
 }
 
 void *hakmem_large_move_out(void *p, size_t size) {
-    size_t bytes = (size_t)atomic_load_explicit(&large_info(p)->length, memory_order_relaxed) << SLOT_SHIFT;
+    uint32_t length = atomic_load_explicit(&large_info(p)->length, memory_order_relaxed);
+    size_t bytes = (size_t)length << SLOT_SHIFT;
     void *moved = hakmem_huge_adopt(p, bytes);
+    if (moved == NULL && hakmem_arena_unite(arena_chunk_of(p), arena_slot_of(p), length)) {
+        moved = hakmem_huge_adopt(p, bytes);
+    }
     if (moved == NULL) {
         return NULL;
     }

@@ -253,6 +253,18 @@ void hakmem_arena_prefer_huge_pages(hakmem_chunk_t *chunk, uint32_t slot) {
     }
 }
 
+bool hakmem_arena_unite(hakmem_chunk_t *chunk, uint32_t slot, uint32_t length) {
+    if (!hakmem_arena_in_huge_pages(chunk, slot, length)) {
+        return false;
+    }
+    hakmem_os_prefer_huge_pages(arena_slot_start(chunk, slot), (size_t)length << SLOT_SHIFT);
+    /* Those at its ends as well, though they may be so in part: a purge then looks after them. */
+    uint32_t first = slot / HUGE_UNIT_SLOTS, last = (slot + length - 1) / HUGE_UNIT_SLOTS;
+    uint32_t units = ((UINT32_C(2) << (last - first)) - 1) << first;
+    atomic_fetch_or_explicit(&chunk->huge_units, units, memory_order_relaxed);
+    return true;
+}
+
 void hakmem_arena_prefer_small_pages(hakmem_chunk_t *chunk, uint32_t slot) {
     uint32_t unit = slot / HUGE_UNIT_SLOTS;
     atomic_fetch_and_explicit(&chunk->huge_units, ~(UINT32_C(1) << unit), memory_order_relaxed);

@@ -1,6 +1,7 @@
 /* Runs of slots and mappings of their own: sizes, alignment, figures, resizing in place and by moving the mapping. */
 #define _GNU_SOURCE
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "check.h"
@@ -362,6 +363,26 @@ static void test_filled(void) {
     hakmem_free(p);
 }
 
+/* A run that is in huge pages in part, and so several of the system's mappings, moves all the same. */
+static void test_mixed_run_moves(void) {
+    char *p = hakmem_malloc(HAKMEM_LARGE_MAX);
+    fill(p, HAKMEM_LARGE_MAX, 5);
+    hakmem_chunk_t *chunk = arena_chunk_of(p);
+    uint32_t unit = (arena_slot_of(p) + HUGE_UNIT_SLOTS - 1) / HUGE_UNIT_SLOTS;
+    hakmem_os_prefer_small_pages(chunk, (size_t)chunk->slots << SLOT_SHIFT);
+    hakmem_os_prefer_huge_pages(arena_slot_start(chunk, unit * HUGE_UNIT_SLOTS), HUGE_PAGE);
+    atomic_fetch_or(&chunk->huge_units, UINT32_C(1) << unit);
+    uint64_t mappings = stats().huge_blocks;
+    struct rusage before, after;
+    CHECK_EQ(getrusage(RUSAGE_SELF, &before), 0);
+    char *q = hakmem_realloc(p, 5 * HAKMEM_LARGE_MAX);
+    CHECK_EQ(getrusage(RUSAGE_SELF, &after), 0);
+    CHECK_EQ(stats().huge_blocks, mappings + 1);
+    CHECK(after.ru_minflt - before.ru_minflt < (long)(HAKMEM_LARGE_MAX / 4096 / 4)); /* nothing was copied */
+    CHECK(holds(q, HAKMEM_LARGE_MAX, HAKMEM_LARGE_MAX, 5));
+    hakmem_free(q);
+}
+
 #endif
 
 static bool same(const hakmem_mapping_t *a, const hakmem_mapping_t *b) {
@@ -511,6 +532,7 @@ int main(void) {
     test_cut_and_together();
     test_side_by_side();
     test_filled();
+    test_mixed_run_moves();
 #endif
     test_cut_and_append();
     test_what_waits();
