@@ -378,7 +378,7 @@ static void test_mixed_run_moves(void) {
     char *q = hakmem_realloc(p, 5 * HAKMEM_LARGE_MAX);
     CHECK_EQ(getrusage(RUSAGE_SELF, &after), 0);
     CHECK_EQ(stats().huge_blocks, mappings + 1);
-    if (!skipped_under("thread", "whether a run was moved", "the tool's own memory is in the figures")) {
+    if (!skipped_under("thread valgrind", "whether a run was moved", "the tool's own memory is in the figures")) {
         CHECK(after.ru_minflt - before.ru_minflt < (long)(HAKMEM_LARGE_MAX / 4096 / 4)); /* nothing was copied */
     }
     CHECK(holds(q, HAKMEM_LARGE_MAX, HAKMEM_LARGE_MAX, 5));
