@@ -55,9 +55,13 @@ int64_t hakmem_recent_above(hakmem_in_t in) {
     return above > 0 ? above : 0;
 }
 
-/* What may wait in any case, and beside what is in use as much as that. */
+/* What may wait in any case, and beside what is in use as much as that: of mappings both together, of slots, half of which may wait
+ * anyway (purge.c), the larger of the two. */
 static int64_t most_again(hakmem_in_t in) {
     int64_t most = figure(&again_most), now = hakmem_in_use(in);
+    if (in == IN_MAPPINGS) {
+        return most + now;
+    }
     return now > most ? now : most;
 }
 
