@@ -231,9 +231,14 @@ static uint32_t huge_units(const hakmem_chunk_t *chunk) {
     return atomic_load_explicit(&chunk->huge_units, memory_order_relaxed);
 }
 
-bool hakmem_arena_in_huge_pages(const hakmem_chunk_t *chunk, uint32_t slot, uint32_t length) {
+/* The units of which the slots have any. */
+static uint32_t units_of(uint32_t slot, uint32_t length) {
     uint32_t first = slot / HUGE_UNIT_SLOTS, last = (slot + length - 1) / HUGE_UNIT_SLOTS;
-    return (huge_units(chunk) >> first & ((UINT32_C(2) << (last - first)) - 1)) != 0;
+    return ((UINT32_C(2) << (last - first)) - 1) << first;
+}
+
+bool hakmem_arena_in_huge_pages(const hakmem_chunk_t *chunk, uint32_t slot, uint32_t length) {
+    return (huge_units(chunk) & units_of(slot, length)) != 0;
 }
 
 /* The units that lie in [from, to) as a whole. */
@@ -259,9 +264,7 @@ bool hakmem_arena_unite(hakmem_chunk_t *chunk, uint32_t slot, uint32_t length) {
     }
     hakmem_os_prefer_huge_pages(arena_slot_start(chunk, slot), (size_t)length << SLOT_SHIFT);
     /* Those at its ends as well, though they may be so in part: a purge then looks after them. */
-    uint32_t first = slot / HUGE_UNIT_SLOTS, last = (slot + length - 1) / HUGE_UNIT_SLOTS;
-    uint32_t units = ((UINT32_C(2) << (last - first)) - 1) << first;
-    atomic_fetch_or_explicit(&chunk->huge_units, units, memory_order_relaxed);
+    atomic_fetch_or_explicit(&chunk->huge_units, units_of(slot, length), memory_order_relaxed);
     return true;
 }
 

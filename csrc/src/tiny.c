@@ -135,8 +135,8 @@ void *hakmem_tiny_calloc(hakmem_tiny_heap_t *heap, size_t size) {
     if (block == NULL) {
         return NULL;
     }
-    /* The page's `free` list is the one that this block was popped from, or it was made just now: neither a pop nor a free changes the flag. Only the
-     * owner may read it; the late heap's pages and those of heaps made by hand are cleared always. */
+    /* The page's `free` list is the one that this block was popped from, or it was made just now: neither a pop nor a free changes
+     * the flag. Only the owner may read it; the late heap's pages and those of heaps made by hand are cleared always. */
     hakmem_tiny_page_t *page = hakmem_tiny_ptr_to_page(block);
     if (DUAL_LISTS && hakmem_tiny_is_local_page(page) && page->free_is_zero) {
         *(hakmem_block_t *)block = (hakmem_block_t){NULL}; /* the link is all that was ever written */
