@@ -266,6 +266,7 @@ passing! {
     test_huge_pages
     test_hostile
     test_large_huge
+    test_lent_units
     test_medium_pages
     test_realloc
     test_refusals

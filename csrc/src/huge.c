@@ -7,6 +7,7 @@
 #include "memcheck.h"
 #include "meta.h"
 #include "os.h"
+#include "purge.h"
 #include "recent.h"
 #include "stats.h"
 #include "trace.h"
@@ -207,18 +208,12 @@ static void *map_in_huge_pages(size_t bytes, size_t align) {
 }
 
 /* Makes one mapping of pieces that have waited; what they lack is fresh. */
-static bool join(hakmem_mapping_t pieces[], uint32_t pieces_count, size_t bytes, bool huge_pages,
+static bool join(hakmem_mapping_t pieces[], uint32_t pieces_count, size_t have, size_t bytes, bool huge_pages,
                  hakmem_mapping_t *joined) {
-    size_t have = 0;
-    for (uint32_t i = 0; i < pieces_count; i++) {
-        have += pieces[i].bytes;
-    }
     size_t all = max_size(bytes, have);
     char *start = hakmem_os_map(all, HUGE_PAGE);
     if (start == NULL) {
-        for (uint32_t i = 0; i < pieces_count; i++) {
-            hakmem_os_unmap(pieces[i].start, pieces[i].bytes);
-        }
+        hakmem_mapping_drop(pieces, pieces_count);
         return false;
     }
     if (huge_pages && have < all) {
@@ -227,21 +222,37 @@ static bool join(hakmem_mapping_t pieces[], uint32_t pieces_count, size_t bytes,
     return hakmem_mapping_join(pieces, pieces_count, start, all, joined);
 }
 
-/* A mapping of at least `bytes` from what waits, as far as that goes; false: nothing does, or the system refused. */
+/* A mapping of at least `bytes` from what waits, as far as that goes; false: nothing does, or the system refused. Where freed mappings
+ * are too few, free slots lend their pages: what waits for the one kind of block need not wait beside it for the other. */
 static bool map_again(size_t bytes, bool filled, hakmem_mapping_t *mapping) {
-    hakmem_mapping_t pieces[IDLE_PIECES];
+    hakmem_mapping_t pieces[IDLE_PIECES + MAPPING_JOINED_MAX / MAPPING_UNIT];
     hakmem_lock(HAKMEM_LOCK_HUGE);
-    bool may_join = hakmem_os_can_move() && bytes <= MAPPING_JOINED_MAX && seams < MOST_SEAMS;
-    uint32_t pieces_count = hakmem_idle_take(bytes, may_join, pieces);
-    bool fits = pieces_count == 1 && pieces[0].bytes >= bytes;
+    bool may_join = hakmem_os_can_move(LEAVE_NOTHING) && bytes <= MAPPING_JOINED_MAX && seams < MOST_SEAMS;
+    /* A checker's word about slots is about their addresses. */
+    bool may_lend = may_join && !MEMCHECK && hakmem_os_can_move(LEAVE_ZEROES);
+    size_t free_slots = may_lend ? hakmem_pool_dirty_bytes() : 0, least = bytes / 4 - min_size(bytes / 4, free_slots);
+    uint32_t count = hakmem_idle_take(bytes, may_join ? least : SIZE_MAX, pieces);
     hakmem_unlock(HAKMEM_LOCK_HUGE);
-    for (uint32_t i = 0; i < pieces_count; i++) {
+    size_t have = 0;
+    for (uint32_t i = 0; i < count; i++) {
         memcheck_open(pieces[i].start, pieces[i].bytes);
+        have += pieces[i].bytes;
     }
-    if (fits) {
+    if (count == 1 && have >= bytes) {
         *mapping = pieces[0];
+        return true;
     }
-    return fits || (pieces_count != 0 && join(pieces, pieces_count, bytes, filled, mapping));
+    uint32_t lent = 0;
+    if (free_slots >= MAPPING_UNIT && have < bytes) {
+        lent = hakmem_pool_lend_units((uint32_t)((bytes - have) / MAPPING_UNIT), pieces + count);
+        have += lent * MAPPING_UNIT;
+    }
+    if (have < bytes) {
+        hakmem_recent_wanted((int64_t)(bytes - have));
+    }
+    bool joined = have != 0 && join(pieces, count + lent, have, bytes, filled, mapping);
+    hakmem_pool_units_back(pieces + count, lent, joined);
+    return joined;
 }
 
 static void map_fresh(size_t bytes, size_t asked, size_t align, bool filled, node_t *node) {

@@ -17,6 +17,9 @@ static const hakmem_mapping_t none;
 
 static _Atomic size_t idle_bytes; /* relaxed: a figure */
 
+/* None of them has an aligned unit. Relaxed: a hint, written under the lock. */
+static _Atomic bool no_unit;
+
 static void add_bytes(int64_t bytes) {
     atomic_fetch_add_explicit(&idle_bytes, (size_t)bytes, memory_order_relaxed);
 }
@@ -58,7 +61,7 @@ static hakmem_mapping_t take(hakmem_mapping_t *from, size_t bytes) {
     return taken;
 }
 
-static uint32_t take_pieces(size_t bytes, bool join, hakmem_mapping_t pieces[IDLE_PIECES]) {
+uint32_t hakmem_idle_take(size_t bytes, size_t least, hakmem_mapping_t pieces[IDLE_PIECES]) {
     size_t units = align_up(bytes, MAPPING_UNIT);
     hakmem_mapping_t *best = best_for(bytes, bytes);
     if (best != NULL) {
@@ -66,7 +69,7 @@ static uint32_t take_pieces(size_t bytes, bool join, hakmem_mapping_t pieces[IDL
         pieces[0] = take(best, best->bytes <= bytes + bytes / 8 ? best->bytes : units);
         return 1;
     }
-    if (!join || hakmem_idle_bytes() < bytes / 4) {
+    if (hakmem_idle_bytes() < least) {
         return 0;
     }
     uint32_t count = 0;
@@ -77,16 +80,24 @@ static uint32_t take_pieces(size_t bytes, bool join, hakmem_mapping_t pieces[IDL
     return count;
 }
 
-uint32_t hakmem_idle_take(size_t bytes, bool join, hakmem_mapping_t pieces[IDLE_PIECES]) {
-    uint32_t count = take_pieces(bytes, join, pieces);
-    size_t taken = 0;
-    for (uint32_t i = 0; i < count; i++) {
-        taken += pieces[i].bytes;
+bool hakmem_idle_has_unit(void) {
+    return hakmem_idle_bytes() >= MAPPING_UNIT && !atomic_load_explicit(&no_unit, memory_order_relaxed);
+}
+
+bool hakmem_idle_take_unit(hakmem_mapping_t *unit) {
+    hakmem_mapping_t *best = NULL;
+    for (int i = 0; i < MOST; i++) {
+        hakmem_mapping_t *this = &idle[i].mapping;
+        if (this->start != NULL && this->bytes >= MAPPING_UNIT && (uintptr_t)this->start % MAPPING_UNIT == 0 &&
+            (best == NULL || this->bytes < best->bytes)) {
+            best = this;
+        }
     }
-    if (taken < bytes) {
-        hakmem_recent_wanted((int64_t)(bytes - taken));
+    if (best != NULL) {
+        *unit = take(best, MAPPING_UNIT);
     }
-    return count;
+    atomic_store_explicit(&no_unit, best == NULL, memory_order_relaxed);
+    return best != NULL;
 }
 
 static bool append_if_behind(hakmem_mapping_t *mapping, const hakmem_mapping_t *other) {
@@ -138,6 +149,7 @@ hakmem_mapping_t hakmem_idle_keep(hakmem_mapping_t mapping) {
         if (idle[i].mapping.start == NULL) {
             idle[i].mapping = kept;
             idle[i].since_ms = hakmem_os_now_ms();
+            atomic_store_explicit(&no_unit, false, memory_order_relaxed);
             add_bytes((int64_t)room);
             return rest;
         }
@@ -145,29 +157,14 @@ hakmem_mapping_t hakmem_idle_keep(hakmem_mapping_t mapping) {
     return mapping; /* no place, hence no neighbour either: as it was */
 }
 
-/* One that is due, or what of it is more than `stays`. */
-static hakmem_mapping_t take_due(uint64_t now_ms, size_t stays, bool all) {
+/* One of those that wait since `since_ms` or longer, while more than `stays` do; `whole`: all of it, else what is too much. */
+static hakmem_mapping_t take_one(size_t stays, uint64_t since_ms, bool whole) {
     hakmem_mapping_t due = none;
     hakmem_lock(HAKMEM_LOCK_HUGE);
     size_t waits = hakmem_idle_bytes();
     for (int i = 0; i < MOST && waits > stays && due.start == NULL; i++) {
-        /* `now_ms` may have been read before others kept what is here. */
-        if (idle[i].mapping.start != NULL && (all || now_ms >= idle[i].since_ms + option_purge_ms())) {
-            due = take(&idle[i].mapping, align_up(waits - stays, MAPPING_UNIT));
-        }
-    }
-    hakmem_unlock(HAKMEM_LOCK_HUGE);
-    return due;
-}
-
-/* One, or what of it is too much. */
-static hakmem_mapping_t take_excess(bool whole) {
-    hakmem_mapping_t due = none;
-    hakmem_lock(HAKMEM_LOCK_HUGE);
-    size_t most = may_wait(), waits = hakmem_idle_bytes();
-    for (int i = 0; i < MOST && waits > most && due.start == NULL; i++) {
-        if (idle[i].mapping.start != NULL) {
-            due = take(&idle[i].mapping, whole ? idle[i].mapping.bytes : align_up(waits - most, MAPPING_UNIT));
+        if (idle[i].mapping.start != NULL && idle[i].since_ms <= since_ms) {
+            due = take(&idle[i].mapping, whole ? idle[i].mapping.bytes : align_up(waits - stays, MAPPING_UNIT));
         }
     }
     hakmem_unlock(HAKMEM_LOCK_HUGE);
@@ -187,8 +184,9 @@ static bool unmap(hakmem_mapping_t due) {
 void hakmem_idle_tick(uint64_t now_ms, bool all) {
     /* What was in use just before stays, as slots do. */
     size_t stays = all ? 0 : (size_t)hakmem_recent_above(IN_MAPPINGS);
+    uint64_t since_ms = all ? UINT64_MAX : option_purge_since(now_ms);
     int unmapped = 0;
-    while (unmapped < MOST && hakmem_idle_bytes() > stays && unmap(take_due(now_ms, stays, all))) {
+    while (unmapped < MOST && hakmem_idle_bytes() > stays && unmap(take_one(stays, since_ms, false))) {
         unmapped++;
     }
     if (all) {
@@ -199,6 +197,6 @@ void hakmem_idle_tick(uint64_t now_ms, bool all) {
 }
 
 void hakmem_idle_bound(bool whole) {
-    for (int i = 0; i < MOST && hakmem_idle_bytes() != 0 && unmap(take_excess(whole)); i++) {
+    for (int i = 0; i < MOST && hakmem_idle_bytes() != 0 && unmap(take_one(may_wait(), UINT64_MAX, whole)); i++) {
     }
 }

@@ -7,10 +7,13 @@
 
 enum { IDLE_PIECES = 8 };
 
-/* Takes one that has `bytes`, less what it has too many, which stays. If none has, all together have a quarter, and
- * `join`: several, or one, of whole units: `bytes` rounded up to units together, or as much of that as there is.
- * Returns how many; 0: nothing was taken. */
-uint32_t hakmem_idle_take(size_t bytes, bool join, hakmem_mapping_t pieces[IDLE_PIECES]);
+/* Takes one that has `bytes`, less what it has too many, which stays. If none has, and all together have `least`: several, or one, of
+ * whole units: `bytes` rounded up to units together, or as much of that as there is. Returns how many; 0: nothing was taken. */
+uint32_t hakmem_idle_take(size_t bytes, size_t least, hakmem_mapping_t pieces[IDLE_PIECES]);
+
+/* Takes one aligned unit. False: none waits. And whether it is worth a try; that takes no lock. */
+bool hakmem_idle_take_unit(hakmem_mapping_t *unit);
+bool hakmem_idle_has_unit(void);
 
 /* Keeps a mapping that was freed just now, and counts no more as in use, or the first part of it, as far as there is room for it.
  * Returns the rest, which may have no bytes. */

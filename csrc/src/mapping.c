@@ -14,7 +14,8 @@ hakmem_mapping_t hakmem_mapping_cut(hakmem_mapping_t *mapping, size_t bytes) {
     size_t units = bytes / MAPPING_UNIT;
     uint64_t behind = units < 64 ? mapping->seams >> units : 0;
     bool one = (behind & 1) == 0;
-    hakmem_mapping_t front = {mapping->start, bytes, mapping->seams & seams_below(bytes), mapping->cut_before, one};
+    hakmem_mapping_t front = {mapping->start,      bytes, mapping->seams & seams_below(bytes),
+                              mapping->cut_before, one,   false};
     mapping->start = (char *)mapping->start + bytes;
     mapping->bytes -= bytes;
     mapping->seams = behind & ~UINT64_C(1);
@@ -31,8 +32,8 @@ bool hakmem_mapping_append(hakmem_mapping_t *mapping, const hakmem_mapping_t *be
         }
         seams |= (behind->seams | (one ? 0 : 1)) << mapping->bytes / MAPPING_UNIT;
     }
-    *mapping = (hakmem_mapping_t){mapping->start, mapping->bytes + behind->bytes, seams, mapping->cut_before,
-                                  behind->cut_behind};
+    *mapping = (hakmem_mapping_t){
+        mapping->start, mapping->bytes + behind->bytes, seams, mapping->cut_before, behind->cut_behind, false};
     return true;
 }
 
@@ -46,6 +47,14 @@ static hakmem_mapping_t cut_at_seam(hakmem_mapping_t *mapping) {
     return all;
 }
 
+void hakmem_mapping_drop(const hakmem_mapping_t pieces[], uint32_t count) {
+    for (uint32_t i = 0; i < count; i++) {
+        if (!pieces[i].in_slots) {
+            hakmem_os_unmap(pieces[i].start, pieces[i].bytes);
+        }
+    }
+}
+
 bool hakmem_mapping_join(hakmem_mapping_t pieces[], uint32_t count, void *start, size_t bytes,
                          hakmem_mapping_t *joined) {
     char *to = start;
@@ -54,15 +63,15 @@ bool hakmem_mapping_join(hakmem_mapping_t pieces[], uint32_t count, void *start,
     for (uint32_t i = 0; i < count; i++) {
         while (pieces[i].bytes != 0) {
             hakmem_mapping_t one = cut_at_seam(&pieces[i]);
-            if (!hakmem_os_move(one.start, one.bytes, to + done)) {
-                /* Whether anything is at the place where it should have gone nobody knows, and it may be another's by
-                 * now: if the range is still there, it costs address space only. */
-                hakmem_os_unmap(one.start, one.bytes);
+            hakmem_move_t result =
+                hakmem_os_move(one.start, one.bytes, to + done, one.in_slots ? LEAVE_ZEROES : LEAVE_NOTHING);
+            if (result != MOVE_DONE) {
+                hakmem_mapping_drop(&one, 1);
+                hakmem_mapping_drop(pieces + i, count - i);
                 hakmem_os_unmap(to, done);
-                hakmem_os_unmap(to + done + one.bytes, bytes - done - one.bytes);
-                for (; i < count; i++) {
-                    hakmem_os_unmap(pieces[i].start, pieces[i].bytes);
-                }
+                /* If what is lost is still there, it costs address space only. */
+                size_t lost = result == MOVE_LOST ? one.bytes : 0;
+                hakmem_os_unmap(to + done + lost, bytes - done - lost);
                 return false;
             }
             done += one.bytes;
@@ -105,7 +114,8 @@ bool hakmem_mapping_resize(hakmem_mapping_t *mapping, size_t bytes, bool may_mov
     char *start = mapping->start;
     if (mapping->seams != 0 && bytes < mapping->bytes) {
         hakmem_os_unmap(start + bytes, mapping->bytes - bytes);
-        *mapping = (hakmem_mapping_t){start, bytes, mapping->seams & seams_below(bytes), mapping->cut_before, false};
+        *mapping =
+            (hakmem_mapping_t){start, bytes, mapping->seams & seams_below(bytes), mapping->cut_before, false, false};
         return true;
     }
     /* Of several, the last one grows. */
@@ -114,7 +124,7 @@ bool hakmem_mapping_resize(hakmem_mapping_t *mapping, size_t bytes, bool may_mov
     if (moved == NULL) {
         return mapping->seams != 0 && may_move && copy(mapping, bytes);
     }
-    *mapping = (hakmem_mapping_t){moved - before, bytes, mapping->seams, moved - before == start && mapping->cut_before,
-                                  false};
+    bool cut_before = moved - before == start && mapping->cut_before;
+    *mapping = (hakmem_mapping_t){moved - before, bytes, mapping->seams, cut_before, false, false};
     return true;
 }

@@ -31,4 +31,9 @@ HAKMEM_INLINE uint32_t option_purge_ms(void) {
     return atomic_load_explicit(&hakmem_options.purge_ms, memory_order_relaxed);
 }
 
+/* What has waited since then, or longer, has waited for that long at `now_ms`. */
+HAKMEM_INLINE uint64_t option_purge_since(uint64_t now_ms) {
+    return now_ms > option_purge_ms() ? now_ms - option_purge_ms() : 0;
+}
+
 #endif

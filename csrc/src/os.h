@@ -47,12 +47,18 @@ void *hakmem_os_remap(void *p, size_t old_size, size_t new_size, bool may_move);
  * changed. */
 void *hakmem_os_move_out(void *p, size_t size);
 
-/* Whether hakmem_os_move may be tried. */
-bool hakmem_os_can_move(void);
+/* What a move leaves where the pages were: address space that is anyone's, or memory that is as usable and reads as zero. */
+typedef enum { LEAVE_NOTHING, LEAVE_ZEROES, LEAVE_COUNT } hakmem_leave_t;
 
-/* Moves a mapping, or part of one, over what is mapped at `to`. False if refused or not offered: it is where it was, and
- * what was mapped at `to` may be gone. */
-bool hakmem_os_move(void *p, size_t size, void *to);
+/* Whether hakmem_os_move may be tried. */
+bool hakmem_os_can_move(hakmem_leave_t leave);
+
+/* MOVE_REFUSED: nothing has changed. MOVE_LOST: what was to be moved is where it was, but whether anything is at `to` nobody knows, and
+ * it may be another's by now. */
+typedef enum { MOVE_DONE, MOVE_REFUSED, MOVE_LOST } hakmem_move_t;
+
+/* Moves a mapping, or part of one, over what is mapped at `to`. */
+hakmem_move_t hakmem_os_move(void *p, size_t size, void *to, hakmem_leave_t leave);
 
 /* Bytes of address space that the process may have (RLIMIT_AS); SIZE_MAX if there is no limit. */
 size_t hakmem_os_address_limit(void);

@@ -258,32 +258,39 @@ void *hakmem_os_move_out(void *p, size_t size) {
 }
 
 /* Relaxed: who misses it is refused himself. */
-static _Atomic bool never_moves;
+static _Atomic bool never_moves[LEAVE_COUNT];
 
-bool hakmem_os_can_move(void) {
-#ifdef MREMAP_FIXED
-    return !atomic_load_explicit(&never_moves, memory_order_relaxed);
+bool hakmem_os_can_move(hakmem_leave_t leave) {
+#if defined(__linux__) && defined(MREMAP_FIXED)
+    return !atomic_load_explicit(&never_moves[leave], memory_order_relaxed);
 #else
+    (void)leave;
     return false;
 #endif
 }
 
-bool hakmem_os_move(void *p, size_t size, void *to) {
-#ifdef MREMAP_FIXED
+hakmem_move_t hakmem_os_move(void *p, size_t size, void *to, hakmem_leave_t leave) {
+#if defined(__linux__) && defined(MREMAP_FIXED)
     if (refused()) {
-        return false;
+        return MOVE_REFUSED;
     }
     int kept = errno;
-    bool ok = mremap(p, size, size, MREMAP_MAYMOVE | MREMAP_FIXED, to) != MAP_FAILED;
-    if (!ok &&
-        (errno == EPERM || errno == ENOSYS)) { /* a filter of system calls: the next one will be refused as well */
-        atomic_store_explicit(&never_moves, true, memory_order_relaxed);
+    int flags = MREMAP_MAYMOVE | MREMAP_FIXED | (leave == LEAVE_ZEROES ? MREMAP_DONTUNMAP : 0);
+    hakmem_move_t result = MOVE_DONE;
+    if (mremap(p, size, size, flags, to) == MAP_FAILED) {
+        /* A filter of system calls, or a kernel that does not know the flag, looks at nothing else before, and will refuse the next
+         * one as well. */
+        bool never = errno == EPERM || errno == ENOSYS || errno == EINVAL;
+        result = never ? MOVE_REFUSED : MOVE_LOST;
+        if (never) {
+            atomic_store_explicit(&never_moves[leave], true, memory_order_relaxed);
+        }
     }
     errno = kept;
-    return ok;
+    return result;
 #else
-    (void)p, (void)size, (void)to;
-    return false;
+    (void)p, (void)size, (void)to, (void)leave;
+    return MOVE_REFUSED;
 #endif
 }
 

@@ -258,6 +258,10 @@ void hakmem_arena_prefer_huge_pages(hakmem_chunk_t *chunk, uint32_t slot) {
     }
 }
 
+void hakmem_arena_moved_in(hakmem_chunk_t *chunk, uint32_t slot) {
+    prefer_huge_pages(chunk, slot, slot + HUGE_UNIT_SLOTS);
+}
+
 bool hakmem_arena_unite(hakmem_chunk_t *chunk, uint32_t slot, uint32_t length) {
     if (!hakmem_arena_in_huge_pages(chunk, slot, length)) {
         return false;

@@ -56,6 +56,11 @@ size_t hakmem_pool_dirty_bytes(void) {
     return slots > 0 ? (size_t)slots << SLOT_SHIFT : 0;
 }
 
+bool hakmem_purge_has_room(uint32_t length) {
+    int64_t live = hakmem_in_use(IN_SLOTS) >> SLOT_SHIFT;
+    return (int64_t)(hakmem_pool_dirty_bytes() >> SLOT_SHIFT) + length <= may_wait(live);
+}
+
 /* One chunk --------------------------------------------------------------------------------------------------------- */
 
 /* Purges slots of one word that the caller has. Returns those that are purged: not all where the system keeps contents. */
@@ -99,6 +104,13 @@ static void take_unit(hakmem_chunk_t *chunk, uint32_t word, uint64_t unit, hakme
     }
 }
 
+/* Slots that were claimed are free and resident again. */
+static void give_dirty(hakmem_chunk_t *chunk, uint32_t word, uint64_t slots) {
+    /* Counted before their bits are set, and seq_cst, both as in hakmem_purge_count_given. */
+    atomic_fetch_add_explicit(&dirty_slots, __builtin_popcountll(slots), memory_order_seq_cst);
+    give_bits(&chunk->empty[word], slots);
+}
+
 /* Purges dirty slots that were claimed and lists them as released, or as empty again. They count as dirty no more from the beginning:
  * whoever purges at the same time sees what is still too much. */
 static void purge_claimed(hakmem_chunk_t *chunk, uint32_t word, uint64_t claimed) {
@@ -114,12 +126,32 @@ static void purge_claimed(hakmem_chunk_t *chunk, uint32_t word, uint64_t claimed
     uint64_t can_be = committed > word * 64 ? word_mask(word, 0, committed) : 0;
     uint64_t done = purge_slots(chunk, word, claimed | slots.released | (slots.unused & can_be));
     uint64_t kept = claimed & ~done;
-    if (kept != 0) { /* counted before their bits are set, and seq_cst, both as in hakmem_purge_count_given */
-        atomic_fetch_add_explicit(&dirty_slots, __builtin_popcountll(kept), memory_order_seq_cst);
-        give_bits(&chunk->empty[word], kept);
+    if (kept != 0) {
+        give_dirty(chunk, word, kept);
     }
     give_bits(&chunk->released[word], (claimed & done) | slots.released);
     give_bits(&chunk->unused[word], slots.unused);
+}
+
+/* Claims slots of 2 MiB that are all free, and half of them resident. False: they are not. */
+static bool claim_unit(hakmem_chunk_t *chunk, uint32_t word, uint64_t unit) {
+    /* Relaxed, both: the claims decide. */
+    uint64_t empty = atomic_load_explicit(&chunk->empty[word], memory_order_relaxed) & unit;
+    uint64_t released = atomic_load_explicit(&chunk->released[word], memory_order_relaxed) & unit;
+    if ((empty | released) != unit || __builtin_popcountll(empty) < HUGE_UNIT_SLOTS / 2) {
+        return false;
+    }
+    empty = claim_bits(&chunk->empty[word], unit);
+    released = claim_bits(&chunk->released[word], unit & ~empty);
+    atomic_fetch_sub_explicit(&dirty_slots, __builtin_popcountll(empty), memory_order_relaxed);
+    if ((empty | released) == unit) {
+        atomic_fetch_and_explicit(&chunk->aged[word], ~unit, memory_order_relaxed); /* as a run's, see claim_run */
+        return true;
+    }
+    give_dirty(chunk, word, empty);
+    give_bits(&chunk->released[word], released);
+    hakmem_set_available(chunk);
+    return false;
 }
 
 /* Claims all of a chunk and gives it back, or leaves it. Under the arena's lock, so that no fork's child finds it claimed by nobody. */
@@ -212,16 +244,24 @@ static int64_t purge_chunk(hakmem_chunk_t *chunk, bool only_aged, int64_t until_
 
 /* All chunks -------------------------------------------------------------------------------------------------------- */
 
+static void begin_purge(void) {
+    atomic_fetch_add_explicit(&purges_begun, 1, memory_order_relaxed);
+}
+
+static void end_purge(void) {
+    atomic_fetch_add_explicit(&purges_ended, 1, memory_order_release);
+}
+
 /* Purges until no more than about `until_dirty` slots are dirty, high addresses first: allocation prefers the low ones. `only_aged`, for the
  * clock: none that became empty since it asked last, but all that stay are a period older. Returns how many it purged. */
 static int64_t purge_all(bool only_aged, int64_t until_dirty) {
     uint32_t count = hakmem_arena_chunk_count();
     int64_t purged = 0;
-    atomic_fetch_add_explicit(&purges_begun, 1, memory_order_relaxed);
+    begin_purge();
     for (uint32_t i = count; i-- > 0 && (only_aged || excess(until_dirty) > 0);) {
         purged += purge_chunk(hakmem_arena_chunk(i), only_aged, until_dirty);
     }
-    atomic_fetch_add_explicit(&purges_ended, 1, memory_order_release);
+    end_purge();
     return purged;
 }
 
@@ -256,10 +296,15 @@ static void set_purge(int64_t dirty) {
     }
 }
 
+/* The same where they were not counted just now. */
+static void set_purge_for_rest(void) {
+    set_purge(atomic_load_explicit(&dirty_slots, memory_order_seq_cst));
+}
+
 void hakmem_pool_purge(void) {
     purge_all(false, NONE_DIRTY);
     hakmem_recent_forget();
-    set_purge(atomic_load_explicit(&dirty_slots, memory_order_seq_cst)); /* what the system kept */
+    set_purge_for_rest(); /* what the system kept */
 }
 
 void hakmem_purge_given(hakmem_slot_counts_t counts) {
@@ -275,6 +320,44 @@ void hakmem_purge_given(hakmem_slot_counts_t counts) {
         dirty = atomic_load_explicit(&dirty_slots, memory_order_seq_cst); /* what is left waits as others do */
     }
     set_purge(dirty);
+}
+
+/* High addresses first, as those that are purged, but of a chunk the low ones: what is moved one behind the other stays one mapping for
+ * the system. */
+uint32_t hakmem_pool_lend_units(uint32_t most, hakmem_mapping_t units[]) {
+    uint32_t count = 0;
+    begin_purge();
+    for (uint32_t i = hakmem_arena_chunk_count(); i-- > 0 && count < most;) {
+        hakmem_chunk_t *chunk = hakmem_arena_chunk(i);
+        for (uint32_t slot = 0; slot < CHUNK_SLOTS && count < most; slot += HUGE_UNIT_SLOTS) {
+            if (claim_unit(chunk, slot / 64, HUGE_UNIT << slot % 64)) {
+                units[count] = mapping_of(arena_slot_start(chunk, slot), HUGE_PAGE);
+                units[count++].in_slots = true;
+            }
+        }
+    }
+    if (count == 0) {
+        end_purge();
+    }
+    return count;
+}
+
+void hakmem_pool_units_back(const hakmem_mapping_t units[], uint32_t count, bool moved) {
+    for (uint32_t i = 0; i < count; i++) {
+        hakmem_chunk_t *chunk = arena_chunk_of(units[i].start);
+        uint32_t slot = arena_slot_of(units[i].start);
+        uint64_t unit = HUGE_UNIT << slot % 64;
+        if (moved) {
+            give_bits(&chunk->released[slot / 64], unit);
+        } else {
+            give_dirty(chunk, slot / 64, unit);
+        }
+        hakmem_set_available(chunk);
+    }
+    if (count != 0) {
+        end_purge();
+        set_purge_for_rest();
+    }
 }
 
 uint32_t hakmem_purges_ended(void) {

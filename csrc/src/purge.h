@@ -3,6 +3,7 @@
 #ifndef HAKMEM_PURGE_H
 #define HAKMEM_PURGE_H
 
+#include "mapping.h"
 #include "slot_bits.h"
 
 /* Called now and then on slow paths: gives back what has waited for a whole period (HAKMEM_PURGE_MS), but for as much as was in use just
@@ -15,6 +16,14 @@ void hakmem_pool_purge(void);
 
 /* Bytes of free slots that are still resident. */
 size_t hakmem_pool_dirty_bytes(void);
+
+/* Takes free slots, at most `most` times 2 MiB, each aligned and mostly resident, so that their pages can be moved to a mapping. Returns
+ * how many times; as often they are given back, `moved` or not. Lock-free. */
+uint32_t hakmem_pool_lend_units(uint32_t most, hakmem_mapping_t units[]);
+void hakmem_pool_units_back(const hakmem_mapping_t units[], uint32_t count, bool moved);
+
+/* Whether so many more slots may wait as resident. */
+bool hakmem_purge_has_room(uint32_t length);
 
 /* In a fork's child: forgets what other threads were in the middle of. */
 void hakmem_pool_after_fork(void);

@@ -3,6 +3,7 @@
 #include "idle.h"
 #include "os.h"
 #include "purge.h"
+#include "recent.h"
 #include "trace.h"
 
 /* Runs of one chunk ------------------------------------------------------------------------------------------------ */
@@ -117,10 +118,65 @@ static search_t claim_from(hakmem_from_t from, uint32_t length, uint32_t align, 
     return found;
 }
 
+/* Claims 2 MiB of which nothing is resident. */
+static bool claim_clean_unit(hakmem_run_t *run) {
+    for (hakmem_chunk_t *chunk = hakmem_next_available(0); chunk != NULL;
+         chunk = hakmem_next_available(chunk->index + 1)) {
+        uint64_t any[CHUNK_WORDS], empty[CHUNK_WORDS];
+        hakmem_snapshot(chunk, FROM_ANY, any);
+        hakmem_snapshot(chunk, FROM_EMPTY, empty);
+        for (uint32_t slot = 0; slot < CHUNK_SLOTS; slot += HUGE_UNIT_SLOTS) {
+            uint64_t unit = word_mask(slot / 64, slot, HUGE_UNIT_SLOTS);
+            if ((any[slot / 64] & ~empty[slot / 64] & unit) == unit) {
+                return claim_run(chunk, slot, HUGE_UNIT_SLOTS, run) == CLAIM_DONE;
+            }
+        }
+    }
+    return false;
+}
+
+/* Makes slots of 2 MiB that wait for a large block: nothing of them is touched anew. False: nothing of the kind waits, or there is no
+ * place for it. */
+static bool claim_idle(uint32_t length, uint32_t align, hakmem_run_t *run) {
+    /* A checker's word about a mapping is about its address. */
+    if (MEMCHECK || !hakmem_idle_has_unit() || length > HUGE_UNIT_SLOTS || align > HUGE_UNIT_SLOTS ||
+        !hakmem_os_can_move(LEAVE_NOTHING) || !hakmem_purge_has_room(HUGE_UNIT_SLOTS) || !claim_clean_unit(run)) {
+        return false;
+    }
+    hakmem_mapping_t unit;
+    hakmem_lock(HAKMEM_LOCK_HUGE);
+    bool waited = hakmem_idle_take_unit(&unit);
+    hakmem_unlock(HAKMEM_LOCK_HUGE);
+    hakmem_move_t moved = MOVE_REFUSED;
+    if (waited) {
+        moved = hakmem_os_move(unit.start, unit.bytes, run_start(run), LEAVE_NOTHING);
+        if (moved != MOVE_DONE) {
+            hakmem_os_unmap(unit.start, unit.bytes);
+        }
+    }
+    if (moved == MOVE_LOST) { /* the slots are nobody's for good */
+        hakmem_in_use_add(IN_SLOTS, -(int64_t)HUGE_PAGE);
+        return false;
+    }
+    if (moved == MOVE_DONE) {
+        hakmem_arena_moved_in(run->chunk, run->slot);
+        run->zero = false;
+    } /* else they are slots as any other: another thread was faster, or the system refused */
+    run->length = length;
+    if (length < HUGE_UNIT_SLOTS) { /* they count as resident */
+        hakmem_pool_release(run->chunk, run->slot + length, HUGE_UNIT_SLOTS - length);
+    }
+    return true;
+}
+
 static bool acquire_once(uint32_t length, uint32_t align, hakmem_run_t *run) {
     unsigned long locks = hakmem_lock_stats_taken();
     if (hakmem_pool_dirty_bytes() >= (size_t)length << SLOT_SHIFT &&
         claim_from(FROM_EMPTY, length, align, run) == SEARCH_FOUND) {
+        hakmem_lock_stats_acquired(HAKMEM_STAGE_EMPTY, locks);
+        return true;
+    }
+    if (claim_idle(length, align, run)) {
         hakmem_lock_stats_acquired(HAKMEM_STAGE_EMPTY, locks);
         return true;
     }

@@ -1,5 +1,6 @@
 /* The shared pool: slots without an owner. A slot is acquired in stages, cheapest first (stage 0, the heap's own cache,
- * is the heap's affair); stages 0.5 to 2 are lock-free claims of bits, stage 3 takes the arena's lock.
+ * is the heap's affair); stages 0.5 to 2 are lock-free claims of bits, stage 3 takes the arena's lock. Between 0.5 and 1, where a freed
+ * mapping waits, 2 MiB of it become slots: that takes the lock of the mappings.
  *
  *    released by a heap -> empty -- purge --> released --+
  *                            |                  |        |  a chunk that is free from end to end goes back

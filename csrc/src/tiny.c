@@ -17,8 +17,7 @@ static void tick(hakmem_tiny_heap_t *heap) {
         hakmem_flush_half(heap);
     }
     if (hakmem_threads_rest()) {
-        uint64_t now = hakmem_os_now_ms(); /* which may have begun just before */
-        hakmem_threads_end_rest(now > option_purge_ms() ? now - option_purge_ms() : 0);
+        hakmem_threads_end_rest(option_purge_since(hakmem_os_now_ms())); /* which may have begun just before */
     }
 }
 

@@ -398,7 +398,7 @@ static void test_cut_and_append(void) {
     uint64_t random = 11;
     for (int round = 0; round < 2000; round++) {
         uint64_t seams = next_random(&random) & next_random(&random) & ~UINT64_C(1);
-        const hakmem_mapping_t whole = {(void *)(UINT64_C(1) << 40), UNITS * MAPPING_UNIT, seams, false, false};
+        const hakmem_mapping_t whole = {(void *)(UINT64_C(1) << 40), UNITS * MAPPING_UNIT, seams, false, false, false};
         hakmem_mapping_t pieces[UNITS];
         uint32_t n = 0;
         hakmem_mapping_t rest = whole;

@@ -1,9 +1,9 @@
 /* The shared pool: its lock-free list of free slots (bits) and how they are claimed, undone, released and purged; `available`,
  * `run_limit`; and a chunk that is given back and made anew.
  *
- * Mirrors csrc/src/slot_bits.h, slot_bits.c, purge.c (purge_chunk, retire_if_empty, retire), shared_pool.c and page_arena.c
- * (hakmem_arena_add_chunk, hakmem_arena_retire_chunk). One chunk of three slots in one word, two threads that acquire and release
- * runs of one or two slots, and one that purges. The system makes no other chunk, and may refuse to commit. Sequentially
+ * Mirrors csrc/src/slot_bits.h, slot_bits.c, purge.c (purge_chunk, retire_if_empty, retire; hakmem_pool_lend_units and
+ * hakmem_pool_units_back), shared_pool.c and page_arena.c (hakmem_arena_add_chunk, hakmem_arena_retire_chunk). One chunk of three slots
+ * in one word, two threads that acquire and release runs of one or two slots, and one that purges, or lends two slots to a mapping. The system makes no other chunk, and may refuse to commit. Sequentially
  * consistent, which the seq_cst accesses promise (loom/src/pool.rs has the orders); every operation on a shared word is a step.
  * Left out: searches of `empty` or `released` alone, which claim like the last one and change nothing else; and that a search goes
  * on at a higher slot after it lost one.
@@ -25,6 +25,7 @@
  * site: csrc/src/shared_pool.c claim_from store seq_cst
  * site: csrc/src/page_arena.c hakmem_arena_add_chunk store relaxed
  * site: csrc/src/page_arena.c set_free_bits fetch_or seq_cst
+ * site: csrc/src/purge.c claim_unit load relaxed
  *
  * short: -DOPS1=2 -DOPS2=1
  * full: -DOPS1=2 -DOPS2=2
@@ -36,12 +37,15 @@
  * twin: CLAIM_BY_STORE         a claim looks, then stores
  * twin: UNDO_SILENT            an undone claim leaves `available` as it is
  * twin: RETIRE_UNCHECKED       a chunk is given back although a claim fell short
+ * twin: LEND_UNCHECKED         slots are lent although a claim fell short
+ * twin: LEND_SILENT            slots that come back from being lent leave `available` as it is
  */
 #ifndef OPS1
 #define OPS1 2 /* operations of each worker */
 #define OPS2 1
 #endif
 #define ALL 7
+#define LENT 6 /* of them */
 #define NO_LIMIT 9
 #define HAS_RUN(bits, n) ((n == 1 && bits != 0) || (n == 2 && ((bits & 3) == 3 || (bits & 6) == 6)))
 
@@ -253,16 +257,41 @@ proctype worker(byte most) {
     atomic { kept = kept | mine; mine = 0; ops = 0; done++ }
 }
 
-/* purge_all of purge_chunk */
-proctype purger() {
-    byte mask, bits, e, r, n;
-    bool none;
+/* purge_chunk */
+inline purge() {
     claim_bits(dirty, ALL, mask);
     if
     :: mask != 0 -> if :: true -> give_bits(released, mask) :: true -> give_bits(dirty, mask) fi
     :: else
     fi;
-    set_available();
+    set_available()
+}
+
+/* hakmem_pool_lend_units and hakmem_pool_units_back; the system may refuse to move. That nothing else of the two is lent, nor
+ * anything that is not resident, is a look before, which may be wrong by the time of the claims. */
+inline lend() {
+    claim_bits(dirty, LENT, e);
+    claim_bits(released, (LENT & ~e), r);
+    if
+#ifndef LEND_UNCHECKED
+    :: (e | r) != LENT -> give_bits(dirty, e); give_bits(released, r)
+    :: (e | r) == LENT -> if :: true -> give_bits(released, LENT) :: true -> give_bits(dirty, LENT) fi
+#else
+    :: true -> give_bits(released, LENT)
+#endif
+    fi;
+#ifndef LEND_SILENT
+    set_available()
+#endif
+}
+
+proctype purger() {
+    byte mask, bits, e, r, n;
+    bool none;
+    if
+    :: purge()
+    :: lend()
+    fi;
     atomic { FORGET }
     retire_if_empty();
     atomic { FORGET; done++ }

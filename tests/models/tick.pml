@@ -2,7 +2,8 @@
  * passing.
  *
  * Mirrors csrc/src/purge.c (hakmem_pool_tick, hakmem_purge_count_given and hakmem_purge_given with set_purge, between which
- * hakmem_pool_release sets the bits, hakmem_purge_count_claimed, purge_all, excess, purge_chunk, purge_claimed). One chunk; two threads that release, one or
+ * hakmem_pool_release sets the bits, hakmem_purge_count_claimed, purge_all, excess, purge_chunk, purge_claimed; claim_unit and
+ * hakmem_pool_units_back count as these two do, and set the time as a release does). One chunk; two threads that release, one or
  * three slots at a time, of which two may wait; one that claims; two that tick. The clock is always late enough, and the system may
  * keep what is purged, which is then given back as it was. Sequentially consistent, which the seq_cst accesses of purge_at and
  * dirty_slots promise (loom/src/pool.rs has the orders).
@@ -16,13 +17,14 @@
  * site: csrc/src/purge.c hakmem_pool_tick compare_exchange_strong seq_cst/relaxed
  * site: csrc/src/purge.c hakmem_purge_count_given fetch_add seq_cst
  * site: csrc/src/purge.c hakmem_purge_given load seq_cst
- * site: csrc/src/purge.c hakmem_pool_purge load seq_cst
+ * site: csrc/src/purge.c set_purge_for_rest load seq_cst
  * site: csrc/src/purge.c set_purge load seq_cst
  * site: csrc/src/purge.c set_purge store relaxed
  * site: csrc/src/purge.c hakmem_purge_count_claimed fetch_sub relaxed
  * site: csrc/src/purge.c excess load relaxed
  * site: csrc/src/purge.c purge_claimed fetch_sub relaxed
- * site: csrc/src/purge.c purge_claimed fetch_add seq_cst
+ * site: csrc/src/purge.c claim_unit fetch_sub relaxed
+ * site: csrc/src/purge.c give_dirty fetch_add seq_cst
  * site: csrc/src/purge.c purge_chunk load relaxed
  * site: csrc/src/purge.c purge_chunk store relaxed
  *
