@@ -230,8 +230,7 @@ static bool map_again(size_t bytes, bool filled, hakmem_mapping_t *mapping) {
     bool may_join = hakmem_os_can_move(LEAVE_NOTHING) && bytes <= MAPPING_JOINED_MAX && seams < MOST_SEAMS;
     /* A checker's word about slots is about their addresses. */
     bool may_lend = may_join && !MEMCHECK && hakmem_os_can_move(LEAVE_ZEROES);
-    size_t free_slots = may_lend ? hakmem_pool_dirty_bytes() : 0, least = bytes / 4 - min_size(bytes / 4, free_slots);
-    uint32_t count = hakmem_idle_take(bytes, may_join ? least : SIZE_MAX, pieces);
+    uint32_t count = hakmem_idle_take(bytes, may_join ? bytes / 4 : SIZE_MAX, pieces);
     hakmem_unlock(HAKMEM_LOCK_HUGE);
     size_t have = 0;
     for (uint32_t i = 0; i < count; i++) {
@@ -243,8 +242,10 @@ static bool map_again(size_t bytes, bool filled, hakmem_mapping_t *mapping) {
         return true;
     }
     uint32_t lent = 0;
-    if (free_slots >= MAPPING_UNIT && have < bytes) {
-        lent = hakmem_pool_lend_units((uint32_t)((bytes - have) / MAPPING_UNIT), pieces + count);
+    if (may_lend && have < bytes && hakmem_pool_dirty_bytes() >= MAPPING_UNIT) {
+        /* A quarter, as of what waits in mappings: less is not worth the seams. */
+        uint32_t least = have != 0 ? 1 : (uint32_t)(bytes / 4 / MAPPING_UNIT + 1);
+        lent = hakmem_pool_lend_units(least, (uint32_t)((bytes - have) / MAPPING_UNIT), pieces + count);
         have += lent * MAPPING_UNIT;
     }
     if (have < bytes) {

@@ -17,8 +17,12 @@ static const hakmem_mapping_t none;
 
 static _Atomic size_t idle_bytes; /* relaxed: a figure */
 
-/* None of them has an aligned unit. Relaxed: a hint, written under the lock. */
-static _Atomic bool no_unit;
+/* One of them may have an aligned unit. Relaxed: a hint, written under the lock. */
+static _Atomic bool any_unit;
+
+static bool has_unit(const hakmem_mapping_t *mapping) {
+    return mapping->bytes >= MAPPING_UNIT && (uintptr_t)mapping->start % MAPPING_UNIT == 0;
+}
 
 static void add_bytes(int64_t bytes) {
     atomic_fetch_add_explicit(&idle_bytes, (size_t)bytes, memory_order_relaxed);
@@ -81,22 +85,21 @@ uint32_t hakmem_idle_take(size_t bytes, size_t least, hakmem_mapping_t pieces[ID
 }
 
 bool hakmem_idle_has_unit(void) {
-    return hakmem_idle_bytes() >= MAPPING_UNIT && !atomic_load_explicit(&no_unit, memory_order_relaxed);
+    return hakmem_idle_bytes() >= MAPPING_UNIT && atomic_load_explicit(&any_unit, memory_order_relaxed);
 }
 
 bool hakmem_idle_take_unit(hakmem_mapping_t *unit) {
     hakmem_mapping_t *best = NULL;
     for (int i = 0; i < MOST; i++) {
         hakmem_mapping_t *this = &idle[i].mapping;
-        if (this->start != NULL && this->bytes >= MAPPING_UNIT && (uintptr_t)this->start % MAPPING_UNIT == 0 &&
-            (best == NULL || this->bytes < best->bytes)) {
+        if (this->start != NULL && has_unit(this) && (best == NULL || this->bytes < best->bytes)) {
             best = this;
         }
     }
     if (best != NULL) {
         *unit = take(best, MAPPING_UNIT);
     }
-    atomic_store_explicit(&no_unit, best == NULL, memory_order_relaxed);
+    atomic_store_explicit(&any_unit, best != NULL, memory_order_relaxed);
     return best != NULL;
 }
 
@@ -149,7 +152,9 @@ hakmem_mapping_t hakmem_idle_keep(hakmem_mapping_t mapping) {
         if (idle[i].mapping.start == NULL) {
             idle[i].mapping = kept;
             idle[i].since_ms = hakmem_os_now_ms();
-            atomic_store_explicit(&no_unit, false, memory_order_relaxed);
+            if (has_unit(&kept)) {
+                atomic_store_explicit(&any_unit, true, memory_order_relaxed);
+            }
             add_bytes((int64_t)room);
             return rest;
         }

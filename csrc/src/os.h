@@ -53,8 +53,8 @@ typedef enum { LEAVE_NOTHING, LEAVE_ZEROES, LEAVE_COUNT } hakmem_leave_t;
 /* Whether hakmem_os_move may be tried. */
 bool hakmem_os_can_move(hakmem_leave_t leave);
 
-/* MOVE_REFUSED: nothing has changed. MOVE_LOST: what was to be moved is where it was, but whether anything is at `to` nobody knows, and
- * it may be another's by now. */
+/* MOVE_REFUSED: what was to be moved is where it was, and `to` is as it was, or fresh. MOVE_LOST: the same, but what is at `to` nobody
+ * knows, and it may be another's by now; then nothing is moved any more. */
 typedef enum { MOVE_DONE, MOVE_REFUSED, MOVE_LOST } hakmem_move_t;
 
 /* Moves a mapping, or part of one, over what is mapped at `to`. */

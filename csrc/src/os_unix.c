@@ -147,6 +147,9 @@ bool hakmem_os_decommit(void *p, size_t size) {
     return ok;
 }
 
+/* Relaxed: who misses it is refused himself. */
+static _Atomic bool never_moves[LEAVE_COUNT];
+
 bool hakmem_os_purge(void *p, size_t size) {
     enum { UNKNOWN, ZEROES, KEEPS };
     static atomic_int answer;
@@ -159,6 +162,9 @@ bool hakmem_os_purge(void *p, size_t size) {
         *probe = 1; /* some emulators accept the call and do nothing: see once whether the byte is gone */
     }
     bool ok = madvise(p, size, MADV_DONTNEED) == 0;
+    if (!ok) { /* the process has locked its memory, which what a move leaves would not be */
+        atomic_store_explicit(&never_moves[LEAVE_ZEROES], true, memory_order_relaxed);
+    }
     if (zeroes == UNKNOWN) {
         bool is_zero = *probe == 0;
         *probe = 0; /* it may be memory that was never used, and counts as zero whether it was purged or not */
@@ -248,7 +254,8 @@ void *hakmem_os_move_out(void *p, size_t size) {
         return NULL;
     }
     int kept = errno;
-    void *moved = mremap(p, size, size, MREMAP_MAYMOVE | MREMAP_DONTUNMAP);
+    /* With an address, which the C library reads where there is that flag. */
+    void *moved = mremap(p, size, size, MREMAP_MAYMOVE | MREMAP_DONTUNMAP, NULL);
     errno = kept;
     return moved == MAP_FAILED ? NULL : moved;
 #else
@@ -256,9 +263,6 @@ void *hakmem_os_move_out(void *p, size_t size) {
     return NULL;
 #endif
 }
-
-/* Relaxed: who misses it is refused himself. */
-static _Atomic bool never_moves[LEAVE_COUNT];
 
 bool hakmem_os_can_move(hakmem_leave_t leave) {
 #if defined(__linux__) && defined(MREMAP_FIXED)
@@ -268,6 +272,18 @@ bool hakmem_os_can_move(hakmem_leave_t leave) {
     return false;
 #endif
 }
+
+#ifdef __linux__
+/* Maps fresh memory where nothing is. False: something is, or the system refuses. */
+static bool fill_hole(void *at, size_t size) {
+    void *p = mmap(at, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE,
+                   -1, 0);
+    if (p != MAP_FAILED && p != at) {
+        munmap(p, size);
+    }
+    return p == at;
+}
+#endif
 
 hakmem_move_t hakmem_os_move(void *p, size_t size, void *to, hakmem_leave_t leave) {
 #if defined(__linux__) && defined(MREMAP_FIXED)
@@ -281,8 +297,8 @@ hakmem_move_t hakmem_os_move(void *p, size_t size, void *to, hakmem_leave_t leav
         /* A filter of system calls, or a kernel that does not know the flag, looks at nothing else before, and will refuse the next
          * one as well. */
         bool never = errno == EPERM || errno == ENOSYS || errno == EINVAL;
-        result = never ? MOVE_REFUSED : MOVE_LOST;
-        if (never) {
+        result = never || fill_hole(to, size) ? MOVE_REFUSED : MOVE_LOST;
+        if (never || result == MOVE_LOST) {
             atomic_store_explicit(&never_moves[leave], true, memory_order_relaxed);
         }
     }

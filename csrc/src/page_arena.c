@@ -258,10 +258,6 @@ void hakmem_arena_prefer_huge_pages(hakmem_chunk_t *chunk, uint32_t slot) {
     }
 }
 
-void hakmem_arena_moved_in(hakmem_chunk_t *chunk, uint32_t slot) {
-    prefer_huge_pages(chunk, slot, slot + HUGE_UNIT_SLOTS);
-}
-
 bool hakmem_arena_unite(hakmem_chunk_t *chunk, uint32_t slot, uint32_t length) {
     if (!hakmem_arena_in_huge_pages(chunk, slot, length)) {
         return false;
@@ -276,6 +272,22 @@ void hakmem_arena_prefer_small_pages(hakmem_chunk_t *chunk, uint32_t slot) {
     uint32_t unit = slot / HUGE_UNIT_SLOTS;
     atomic_fetch_and_explicit(&chunk->huge_units, ~(UINT32_C(1) << unit), memory_order_relaxed);
     hakmem_os_prefer_small_pages(arena_slot_start(chunk, unit * HUGE_UNIT_SLOTS), HUGE_PAGE);
+}
+
+void hakmem_arena_moved_in(hakmem_chunk_t *chunk, uint32_t slot) {
+    if (is_dense(chunk, slot)) {
+        prefer_huge_pages(chunk, slot, slot + HUGE_UNIT_SLOTS);
+    } else {
+        hakmem_arena_prefer_small_pages(chunk, slot);
+    }
+}
+
+void hakmem_arena_unite_unit(hakmem_chunk_t *chunk, uint32_t slot) {
+    if (hakmem_arena_in_huge_pages(chunk, slot, HUGE_UNIT_SLOTS)) {
+        hakmem_os_prefer_huge_pages(arena_slot_start(chunk, slot), HUGE_PAGE);
+    } else {
+        hakmem_os_prefer_small_pages(arena_slot_start(chunk, slot), HUGE_PAGE);
+    }
 }
 
 bool hakmem_arena_commit(hakmem_chunk_t *chunk, uint32_t slot, uint32_t length) {

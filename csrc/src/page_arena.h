@@ -213,8 +213,12 @@ bool hakmem_arena_in_huge_pages(const hakmem_chunk_t *chunk, uint32_t slot, uint
 /* Asks for huge pages for the 2 MiB around a slot, all of which the caller has claimed, if they are resident nearly everywhere now. */
 void hakmem_arena_prefer_huge_pages(hakmem_chunk_t *chunk, uint32_t slot);
 
-/* Memory was moved to the 2 MiB at a slot, which the caller has claimed: it counts as in huge pages, whatever it is in. */
+/* Memory was moved to the 2 MiB at a slot, which the caller has claimed: asks for huge pages there if it is resident nearly everywhere,
+ * else for none. */
 void hakmem_arena_moved_in(hakmem_chunk_t *chunk, uint32_t slot);
+
+/* Asks for what was asked for last for all of the 2 MiB at a slot, which the caller has claimed: see hakmem_arena_unite. */
+void hakmem_arena_unite_unit(hakmem_chunk_t *chunk, uint32_t slot);
 
 /* Asks for huge pages for all of a run of the caller's that has them in part: what has different advice is several mappings to the
  * system, which it does not move by one call. False: it has none. */

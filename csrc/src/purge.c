@@ -38,9 +38,6 @@ static int64_t may_wait(int64_t live) {
 
 void hakmem_purge_count_claimed(uint32_t length, int64_t were_dirty) {
     atomic_fetch_sub_explicit(&dirty_slots, were_dirty, memory_order_relaxed);
-    if (were_dirty < length) {
-        hakmem_recent_wanted((length - were_dirty) << SLOT_SHIFT);
-    }
     hakmem_in_use_add(IN_SLOTS, (int64_t)length << SLOT_SHIFT);
 }
 
@@ -133,16 +130,18 @@ static void purge_claimed(hakmem_chunk_t *chunk, uint32_t word, uint64_t claimed
     give_bits(&chunk->unused[word], slots.unused);
 }
 
-/* Claims slots of 2 MiB that are all free, and half of them resident. False: they are not. */
-static bool claim_unit(hakmem_chunk_t *chunk, uint32_t word, uint64_t unit) {
+/* Whether slots of 2 MiB are all free, and half of them resident. */
+static bool may_lend(hakmem_chunk_t *chunk, uint32_t word, uint64_t unit) {
     /* Relaxed, both: the claims decide. */
     uint64_t empty = atomic_load_explicit(&chunk->empty[word], memory_order_relaxed) & unit;
     uint64_t released = atomic_load_explicit(&chunk->released[word], memory_order_relaxed) & unit;
-    if ((empty | released) != unit || __builtin_popcountll(empty) < HUGE_UNIT_SLOTS / 2) {
-        return false;
-    }
-    empty = claim_bits(&chunk->empty[word], unit);
-    released = claim_bits(&chunk->released[word], unit & ~empty);
+    return (empty | released) == unit && __builtin_popcountll(empty) >= HUGE_UNIT_SLOTS / 2;
+}
+
+/* Claims them. False: they are not all free any more. */
+static bool claim_unit(hakmem_chunk_t *chunk, uint32_t word, uint64_t unit) {
+    uint64_t empty = claim_bits(&chunk->empty[word], unit);
+    uint64_t released = claim_bits(&chunk->released[word], unit & ~empty);
     atomic_fetch_sub_explicit(&dirty_slots, __builtin_popcountll(empty), memory_order_relaxed);
     if ((empty | released) == unit) {
         atomic_fetch_and_explicit(&chunk->aged[word], ~unit, memory_order_relaxed); /* as a run's, see claim_run */
@@ -244,11 +243,11 @@ static int64_t purge_chunk(hakmem_chunk_t *chunk, bool only_aged, int64_t until_
 
 /* All chunks -------------------------------------------------------------------------------------------------------- */
 
-static void begin_purge(void) {
+void hakmem_purge_begin(void) {
     atomic_fetch_add_explicit(&purges_begun, 1, memory_order_relaxed);
 }
 
-static void end_purge(void) {
+void hakmem_purge_end(void) {
     atomic_fetch_add_explicit(&purges_ended, 1, memory_order_release);
 }
 
@@ -257,11 +256,11 @@ static void end_purge(void) {
 static int64_t purge_all(bool only_aged, int64_t until_dirty) {
     uint32_t count = hakmem_arena_chunk_count();
     int64_t purged = 0;
-    begin_purge();
+    hakmem_purge_begin();
     for (uint32_t i = count; i-- > 0 && (only_aged || excess(until_dirty) > 0);) {
         purged += purge_chunk(hakmem_arena_chunk(i), only_aged, until_dirty);
     }
-    end_purge();
+    hakmem_purge_end();
     return purged;
 }
 
@@ -323,21 +322,36 @@ void hakmem_purge_given(hakmem_slot_counts_t counts) {
 }
 
 /* High addresses first, as those that are purged, but of a chunk the low ones: what is moved one behind the other stays one mapping for
- * the system. */
-uint32_t hakmem_pool_lend_units(uint32_t most, hakmem_mapping_t units[]) {
+ * the system. `units` null: only counts them. */
+static uint32_t lend(uint32_t most, hakmem_mapping_t units[]) {
     uint32_t count = 0;
-    begin_purge();
     for (uint32_t i = hakmem_arena_chunk_count(); i-- > 0 && count < most;) {
         hakmem_chunk_t *chunk = hakmem_arena_chunk(i);
         for (uint32_t slot = 0; slot < CHUNK_SLOTS && count < most; slot += HUGE_UNIT_SLOTS) {
-            if (claim_unit(chunk, slot / 64, HUGE_UNIT << slot % 64)) {
-                units[count] = mapping_of(arena_slot_start(chunk, slot), HUGE_PAGE);
-                units[count++].in_slots = true;
+            uint64_t unit = HUGE_UNIT << slot % 64;
+            if (!may_lend(chunk, slot / 64, unit) || (units != NULL && !claim_unit(chunk, slot / 64, unit))) {
+                continue;
             }
+            if (units != NULL) {
+                hakmem_arena_unite_unit(chunk, slot);
+                units[count] = mapping_of(arena_slot_start(chunk, slot), HUGE_PAGE);
+                units[count].in_slots = true;
+            }
+            count++;
         }
     }
+    return count;
+}
+
+uint32_t hakmem_pool_lend_units(uint32_t least, uint32_t most, hakmem_mapping_t units[]) {
+    if (lend(least, NULL) < least) {
+        return 0;
+    }
+    hakmem_purge_begin();
+    uint32_t count = lend(most, units);
     if (count == 0) {
-        end_purge();
+        hakmem_purge_end();
+        set_purge_for_rest();
     }
     return count;
 }
@@ -347,7 +361,7 @@ void hakmem_pool_units_back(const hakmem_mapping_t units[], uint32_t count, bool
         hakmem_chunk_t *chunk = arena_chunk_of(units[i].start);
         uint32_t slot = arena_slot_of(units[i].start);
         uint64_t unit = HUGE_UNIT << slot % 64;
-        if (moved) {
+        if (moved || hakmem_os_purge(units[i].start, HUGE_PAGE)) {
             give_bits(&chunk->released[slot / 64], unit);
         } else {
             give_dirty(chunk, slot / 64, unit);
@@ -355,7 +369,7 @@ void hakmem_pool_units_back(const hakmem_mapping_t units[], uint32_t count, bool
         hakmem_set_available(chunk);
     }
     if (count != 0) {
-        end_purge();
+        hakmem_purge_end();
         set_purge_for_rest();
     }
 }

@@ -17,10 +17,15 @@ void hakmem_pool_purge(void);
 /* Bytes of free slots that are still resident. */
 size_t hakmem_pool_dirty_bytes(void);
 
-/* Takes free slots, at most `most` times 2 MiB, each aligned and mostly resident, so that their pages can be moved to a mapping. Returns
- * how many times; as often they are given back, `moved` or not. Lock-free. */
-uint32_t hakmem_pool_lend_units(uint32_t most, hakmem_mapping_t units[]);
+/* Takes free slots, `least` to `most` times 2 MiB, each aligned and mostly resident, so that their pages can be moved to a mapping.
+ * Returns how many times; none where there are fewer. As many are given back, `moved` or not; those that are not are purged, so that
+ * what the system does not move is not tried again. Lock-free. */
+uint32_t hakmem_pool_lend_units(uint32_t least, uint32_t most, hakmem_mapping_t units[]);
 void hakmem_pool_units_back(const hakmem_mapping_t units[], uint32_t count, bool moved);
+
+/* Who holds free slots for a while, so that others may look for them in vain, says so before and after. */
+void hakmem_purge_begin(void);
+void hakmem_purge_end(void);
 
 /* Whether so many more slots may wait as resident. */
 bool hakmem_purge_has_room(uint32_t length);

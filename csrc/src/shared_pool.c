@@ -11,8 +11,10 @@
 typedef enum { CLAIM_DONE, CLAIM_LOST, CLAIM_REFUSED } claim_result_t;
 
 /* Claims exactly the slots [slot, slot + length), or none: lost to another thread, or refused by the system. The bits of several
- * words are claimed one word after the other: in between, others see fewer free slots than there are, which is harmless. */
-static claim_result_t claim_run(hakmem_chunk_t *chunk, uint32_t slot, uint32_t length, hakmem_run_t *run) {
+ * words are claimed one word after the other: in between, others see fewer free slots than there are, which is harmless.
+ * `elsewhere`: what of them is not resident waits in another place. */
+static claim_result_t claim_run(hakmem_chunk_t *chunk, uint32_t slot, uint32_t length, bool elsewhere,
+                                hakmem_run_t *run) {
     hakmem_claim_t claim;
     uint32_t first = slot / 64, last = (slot + length - 1) / 64;
     uint64_t any_empty = 0, any_released = 0, any_unused = 0;
@@ -42,6 +44,9 @@ static claim_result_t claim_run(hakmem_chunk_t *chunk, uint32_t slot, uint32_t l
         }
     }
     hakmem_purge_count_claimed(length, were_dirty);
+    if (were_dirty < length && !elsewhere) {
+        hakmem_recent_wanted((length - were_dirty) << SLOT_SHIFT);
+    }
     *run = (hakmem_run_t){chunk, slot, length, any_empty == 0};
     if (any_unused != 0) {
         HAKMEM_TRACE("SP_ACQUIRE_STAGE2_LOCKFREE", run_start(run), length);
@@ -73,7 +78,7 @@ static search_t claim_in_chunk(hakmem_chunk_t *chunk, hakmem_from_t from, uint32
             slot = end;
             continue;
         }
-        switch (claim_run(chunk, slot, length, run)) {
+        switch (claim_run(chunk, slot, length, false, run)) {
         case CLAIM_DONE:
             return SEARCH_FOUND;
         case CLAIM_REFUSED: /* what lies higher would be refused as well */
@@ -128,45 +133,55 @@ static bool claim_clean_unit(hakmem_run_t *run) {
         for (uint32_t slot = 0; slot < CHUNK_SLOTS; slot += HUGE_UNIT_SLOTS) {
             uint64_t unit = word_mask(slot / 64, slot, HUGE_UNIT_SLOTS);
             if ((any[slot / 64] & ~empty[slot / 64] & unit) == unit) {
-                return claim_run(chunk, slot, HUGE_UNIT_SLOTS, run) == CLAIM_DONE;
+                return claim_run(chunk, slot, HUGE_UNIT_SLOTS, true, run) == CLAIM_DONE;
             }
         }
     }
     return false;
 }
 
-/* Makes slots of 2 MiB that wait for a large block: nothing of them is touched anew. False: nothing of the kind waits, or there is no
- * place for it. */
-static bool claim_idle(uint32_t length, uint32_t align, hakmem_run_t *run) {
-    /* A checker's word about a mapping is about its address. */
-    if (MEMCHECK || !hakmem_idle_has_unit() || length > HUGE_UNIT_SLOTS || align > HUGE_UNIT_SLOTS ||
-        !hakmem_os_can_move(LEAVE_NOTHING) || !hakmem_purge_has_room(HUGE_UNIT_SLOTS) || !claim_clean_unit(run)) {
-        return false;
-    }
+/* Moves 2 MiB that wait for a large block to where slots were claimed. MOVE_REFUSED: also if another thread was faster. */
+static hakmem_move_t move_in(const hakmem_run_t *run) {
     hakmem_mapping_t unit;
     hakmem_lock(HAKMEM_LOCK_HUGE);
     bool waited = hakmem_idle_take_unit(&unit);
     hakmem_unlock(HAKMEM_LOCK_HUGE);
-    hakmem_move_t moved = MOVE_REFUSED;
-    if (waited) {
-        moved = hakmem_os_move(unit.start, unit.bytes, run_start(run), LEAVE_NOTHING);
-        if (moved != MOVE_DONE) {
-            hakmem_os_unmap(unit.start, unit.bytes);
-        }
+    if (!waited) {
+        return MOVE_REFUSED;
     }
-    if (moved == MOVE_LOST) { /* the slots are nobody's for good */
-        hakmem_in_use_add(IN_SLOTS, -(int64_t)HUGE_PAGE);
+    hakmem_move_t result = hakmem_os_move(unit.start, unit.bytes, run_start(run), LEAVE_NOTHING);
+    if (result != MOVE_DONE) {
+        hakmem_os_unmap(unit.start, unit.bytes);
+    }
+    return result;
+}
+
+/* Makes slots of memory that waits for a large block: nothing of it is touched anew. False: nothing of the kind waits, or there is no
+ * place for it. */
+static bool claim_idle(uint32_t length, uint32_t align, hakmem_run_t *run) {
+    /* A checker's word about a mapping is about its address. */
+    if (MEMCHECK || !hakmem_idle_has_unit() || length > HUGE_UNIT_SLOTS || align > HUGE_UNIT_SLOTS ||
+        !hakmem_os_can_move(LEAVE_NOTHING) || !hakmem_purge_has_room(HUGE_UNIT_SLOTS)) {
         return false;
     }
+    hakmem_purge_begin(); /* others may want one of these slots */
+    bool claimed = claim_clean_unit(run);
+    hakmem_move_t moved = claimed ? move_in(run) : MOVE_REFUSED;
     if (moved == MOVE_DONE) {
         hakmem_arena_moved_in(run->chunk, run->slot);
         run->zero = false;
-    } /* else they are slots as any other: another thread was faster, or the system refused */
-    run->length = length;
-    if (length < HUGE_UNIT_SLOTS) { /* they count as resident */
-        hakmem_pool_release(run->chunk, run->slot + length, HUGE_UNIT_SLOTS - length);
+    } else if (moved == MOVE_LOST) { /* the slots are nobody's for good */
+        hakmem_in_use_add(IN_SLOTS, -(int64_t)HUGE_PAGE);
+        claimed = false;
     }
-    return true;
+    if (claimed) { /* where nothing was moved they are slots as any other, the rest of them resident by the figures only */
+        run->length = length;
+        if (length < HUGE_UNIT_SLOTS) {
+            hakmem_pool_release(run->chunk, run->slot + length, HUGE_UNIT_SLOTS - length);
+        }
+    }
+    hakmem_purge_end();
+    return claimed;
 }
 
 static bool acquire_once(uint32_t length, uint32_t align, hakmem_run_t *run) {
@@ -239,7 +254,7 @@ bool hakmem_pool_grow(hakmem_run_t *run, uint32_t length) {
     uint32_t end = run->slot + run->length;
     uint32_t more = length - run->length;
     hakmem_run_t tail;
-    if (end + more > run->chunk->slots || claim_run(run->chunk, end, more, &tail) != CLAIM_DONE) {
+    if (end + more > run->chunk->slots || claim_run(run->chunk, end, more, false, &tail) != CLAIM_DONE) {
         return false;
     }
     run->length = length;

@@ -25,7 +25,7 @@
  * site: csrc/src/shared_pool.c claim_from store seq_cst
  * site: csrc/src/page_arena.c hakmem_arena_add_chunk store relaxed
  * site: csrc/src/page_arena.c set_free_bits fetch_or seq_cst
- * site: csrc/src/purge.c claim_unit load relaxed
+ * site: csrc/src/purge.c may_lend load relaxed
  *
  * short: -DOPS1=2 -DOPS2=1
  * full: -DOPS1=2 -DOPS2=2

@@ -9,8 +9,8 @@
  *
  * site: csrc/src/purge.c hakmem_purges_ended load acquire
  * site: csrc/src/purge.c hakmem_purges_since load relaxed
- * site: csrc/src/purge.c begin_purge fetch_add relaxed
- * site: csrc/src/purge.c end_purge fetch_add release
+ * site: csrc/src/purge.c hakmem_purge_begin fetch_add relaxed
+ * site: csrc/src/purge.c hakmem_purge_end fetch_add release
  * site: csrc/src/slot_bits.h claim_bits load relaxed
  * site: csrc/src/slot_bits.h claim_bits fetch_and acq_rel
  * site: csrc/src/slot_bits.h give_bits fetch_or seq_cst

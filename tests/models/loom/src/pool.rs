@@ -14,8 +14,8 @@
 //! site: csrc/src/purge.c set_purge store relaxed
 //! site: csrc/src/purge.c hakmem_purges_ended load acquire
 //! site: csrc/src/purge.c hakmem_purges_since load relaxed
-//! site: csrc/src/purge.c begin_purge fetch_add relaxed
-//! site: csrc/src/purge.c end_purge fetch_add release
+//! site: csrc/src/purge.c hakmem_purge_begin fetch_add relaxed
+//! site: csrc/src/purge.c hakmem_purge_end fetch_add release
 //! site: csrc/src/slot_bits.h claim_bits fetch_and acq_rel
 //! site: csrc/src/slot_bits.c hakmem_snapshot load seq_cst
 //! site: csrc/src/slot_bits.h give_bits fetch_or seq_cst
