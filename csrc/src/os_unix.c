@@ -65,6 +65,15 @@ static void unmap(void *p, size_t size) {
     }
 }
 
+/* Maps where nothing is. False: something is, or the system refuses. */
+static bool map_there(void *at, size_t size, int protection, int flags) {
+    void *p = map(at, size, protection, flags | MAP_FIXED_NOREPLACE);
+    if (p != NULL && p != at) {
+        munmap(p, size);
+    }
+    return p == at;
+}
+
 /* Where the slack for alignment is not to be had (a small RLIMIT_AS): aligned addresses below one that the system
  * likes, until one is free. */
 static void *map_at_hints(size_t size, size_t align, int protection, int flags) {
@@ -75,12 +84,8 @@ static void *map_at_hints(size_t size, size_t align, int protection, int flags) 
     munmap(probe, size);
     uintptr_t hint = align_down((uintptr_t)probe, align);
     for (int tries = 0; tries < 64 && hint > align; tries++, hint -= align) {
-        void *p = map((void *)hint, size, protection, flags | MAP_FIXED_NOREPLACE);
-        if (p == (void *)hint) {
-            return p;
-        }
-        if (p != NULL) {
-            munmap(p, size);
+        if (map_there((void *)hint, size, protection, flags)) {
+            return (void *)hint;
         }
     }
     return NULL;
@@ -273,18 +278,6 @@ bool hakmem_os_can_move(hakmem_leave_t leave) {
 #endif
 }
 
-#ifdef __linux__
-/* Maps fresh memory where nothing is. False: something is, or the system refuses. */
-static bool fill_hole(void *at, size_t size) {
-    void *p = mmap(at, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE,
-                   -1, 0);
-    if (p != MAP_FAILED && p != at) {
-        munmap(p, size);
-    }
-    return p == at;
-}
-#endif
-
 hakmem_move_t hakmem_os_move(void *p, size_t size, void *to, hakmem_leave_t leave) {
 #if defined(__linux__) && defined(MREMAP_FIXED)
     if (refused()) {
@@ -297,7 +290,7 @@ hakmem_move_t hakmem_os_move(void *p, size_t size, void *to, hakmem_leave_t leav
         /* A filter of system calls, or a kernel that does not know the flag, looks at nothing else before, and will refuse the next
          * one as well. */
         bool never = errno == EPERM || errno == ENOSYS || errno == EINVAL;
-        result = never || fill_hole(to, size) ? MOVE_REFUSED : MOVE_LOST;
+        result = never || map_there(to, size, PROT_READ | PROT_WRITE, MAP_NORESERVE) ? MOVE_REFUSED : MOVE_LOST;
         if (never || result == MOVE_LOST) {
             atomic_store_explicit(&never_moves[leave], true, memory_order_relaxed);
         }

@@ -274,20 +274,20 @@ void hakmem_arena_prefer_small_pages(hakmem_chunk_t *chunk, uint32_t slot) {
     hakmem_os_prefer_small_pages(arena_slot_start(chunk, unit * HUGE_UNIT_SLOTS), HUGE_PAGE);
 }
 
-void hakmem_arena_moved_in(hakmem_chunk_t *chunk, uint32_t slot) {
-    if (is_dense(chunk, slot)) {
+static void prefer(hakmem_chunk_t *chunk, uint32_t slot, bool huge_pages) {
+    if (huge_pages) {
         prefer_huge_pages(chunk, slot, slot + HUGE_UNIT_SLOTS);
     } else {
         hakmem_arena_prefer_small_pages(chunk, slot);
     }
 }
 
+void hakmem_arena_moved_in(hakmem_chunk_t *chunk, uint32_t slot) {
+    prefer(chunk, slot, is_dense(chunk, slot));
+}
+
 void hakmem_arena_unite_unit(hakmem_chunk_t *chunk, uint32_t slot) {
-    if (hakmem_arena_in_huge_pages(chunk, slot, HUGE_UNIT_SLOTS)) {
-        hakmem_os_prefer_huge_pages(arena_slot_start(chunk, slot), HUGE_PAGE);
-    } else {
-        hakmem_os_prefer_small_pages(arena_slot_start(chunk, slot), HUGE_PAGE);
-    }
+    prefer(chunk, slot, hakmem_arena_in_huge_pages(chunk, slot, HUGE_UNIT_SLOTS));
 }
 
 bool hakmem_arena_commit(hakmem_chunk_t *chunk, uint32_t slot, uint32_t length) {

@@ -123,8 +123,8 @@ static search_t claim_from(hakmem_from_t from, uint32_t length, uint32_t align, 
     return found;
 }
 
-/* Claims 2 MiB of which nothing is resident. */
-static bool claim_clean_unit(hakmem_run_t *run) {
+/* Looks for free 2 MiB of which nothing is resident: `run` says where. */
+static bool find_clean_unit(hakmem_run_t *run) {
     for (hakmem_chunk_t *chunk = hakmem_next_available(0); chunk != NULL;
          chunk = hakmem_next_available(chunk->index + 1)) {
         uint64_t any[CHUNK_WORDS], empty[CHUNK_WORDS];
@@ -133,7 +133,8 @@ static bool claim_clean_unit(hakmem_run_t *run) {
         for (uint32_t slot = 0; slot < CHUNK_SLOTS; slot += HUGE_UNIT_SLOTS) {
             uint64_t unit = word_mask(slot / 64, slot, HUGE_UNIT_SLOTS);
             if ((any[slot / 64] & ~empty[slot / 64] & unit) == unit) {
-                return claim_run(chunk, slot, HUGE_UNIT_SLOTS, true, run) == CLAIM_DONE;
+                *run = (hakmem_run_t){chunk, slot, HUGE_UNIT_SLOTS, true};
+                return true;
             }
         }
     }
@@ -161,11 +162,11 @@ static hakmem_move_t move_in(const hakmem_run_t *run) {
 static bool claim_idle(uint32_t length, uint32_t align, hakmem_run_t *run) {
     /* A checker's word about a mapping is about its address. */
     if (MEMCHECK || !hakmem_idle_has_unit() || length > HUGE_UNIT_SLOTS || align > HUGE_UNIT_SLOTS ||
-        !hakmem_os_can_move(LEAVE_NOTHING) || !hakmem_purge_has_room(HUGE_UNIT_SLOTS)) {
+        !hakmem_os_can_move(LEAVE_NOTHING) || !hakmem_purge_has_room(HUGE_UNIT_SLOTS) || !find_clean_unit(run)) {
         return false;
     }
     hakmem_purge_begin(); /* others may want one of these slots */
-    bool claimed = claim_clean_unit(run);
+    bool claimed = claim_run(run->chunk, run->slot, run->length, true, run) == CLAIM_DONE;
     hakmem_move_t moved = claimed ? move_in(run) : MOVE_REFUSED;
     if (moved == MOVE_DONE) {
         hakmem_arena_moved_in(run->chunk, run->slot);

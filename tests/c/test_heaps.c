@@ -2,18 +2,12 @@
  * nobody else's. */
 #include <pthread.h>
 
-#include "check.h"
+#include "core.h"
 #include "flush.h"
 #include "frees.h"
 #include "park.h"
 #include "thread.h"
 #include "tiny.h"
-
-static hakmem_stats_t stats(void) {
-    hakmem_stats_t out;
-    hakmem_stats_get(&out);
-    return out;
-}
 
 static void *free_all(void *list) {
     for (void **p = list; *p != NULL; p++) {

@@ -2,12 +2,9 @@
  * a slot beside it is used again, and slots that were never used do not stay resident; but what was purged only because too much
  * waited is in huge pages again. Where the system gives no huge pages, or
  * does not tell, all but the first holds anyway. */
-#include <sys/resource.h>
-
-#include "check.h"
+#include "core.h"
 #include "os.h"
 #include "purge.h"
-#include "shared_pool.h"
 
 enum {
     SLOTS =
@@ -18,34 +15,11 @@ enum {
     MANY = 1600, /* more than waits */
 };
 
-static size_t resident(void) {
-    return statm_bytes("%*u %lu");
-}
-
 static hakmem_run_t taken[MANY];
 
-static void take(uint32_t from, uint32_t to) {
-    for (uint32_t i = from; i < to; i++) {
-        CHECK(hakmem_pool_acquire(1, 1, &taken[i]));
-        memset(run_start(&taken[i]), 1, SLOT_BYTES);
-    }
-}
-
-static void release(uint32_t from, uint32_t to) {
-    for (uint32_t i = from; i < to; i++) {
-        hakmem_pool_release(taken[i].chunk, taken[i].slot, 1);
-    }
-}
-
 static void give(uint32_t from, uint32_t to) {
-    release(from, to);
+    release_slots(taken, from, to);
     hakmem_pool_purge();
-}
-
-static long faults(void) {
-    struct rusage usage;
-    CHECK_EQ(getrusage(RUSAGE_SELF, &usage), 0);
-    return usage.ru_minflt;
 }
 
 static bool system_gives_huge_pages(void) {
@@ -72,12 +46,12 @@ static void test_sparse(void) {
 
 /* Twice, with nothing between that says that it is not wanted. */
 static void test_too_much(bool huge_pages) {
-    take(0, MANY);
-    release(0, MANY);
+    take_slots(taken, 0, MANY, 1);
+    release_slots(taken, 0, MANY);
     uint64_t waits = hakmem_pool_dirty_bytes() / SLOT_BYTES;
     CHECK(waits < MANY - 300);
     long before = faults();
-    take(0, MANY);
+    take_slots(taken, 0, MANY, 1);
     printf("%ld faults for %u slots that were too much\n", faults() - before, (unsigned)(MANY - waits));
     CHECK(!huge_pages || faults() - before < (long)(MANY - waits) * (SLOT_BYTES / 4096) / 4);
     give(0, MANY);
@@ -88,19 +62,19 @@ int main(void) {
         return 0;
     }
     test_sparse();
-    take(0, 1);
+    take_slots(taken, 0, 1, 1);
     bool huge_pages = system_gives_huge_pages();
     long faults_before = faults();
     size_t start = resident();
-    take(1, SLOTS);
+    take_slots(taken, 1, SLOTS, 1);
     CHECK(!huge_pages || faults() - faults_before < SLOTS * (SLOT_BYTES / 4096) / 2);
     CHECK(start == 0 || resident() - start >= (SLOTS - 1) * (size_t)SLOT_BYTES);
     give(KEPT, SLOTS - 1);
     size_t kept = resident();
     CHECK(kept - start <= (KEPT + 1) * (size_t)SLOT_BYTES + MIB);
-    take(KEPT, KEPT + FEW); /* the last ones in 2 MiB that are free otherwise, and so in a huge page */
+    take_slots(taken, KEPT, KEPT + FEW, 1); /* the last ones in 2 MiB that are free otherwise, and so in a huge page */
     give(KEPT, KEPT + FEW);
-    take(KEPT, KEPT + FEW);
+    take_slots(taken, KEPT, KEPT + FEW, 1);
     CHECK(resident() - kept <= FEW * (size_t)SLOT_BYTES + MIB / 4);
     give(0, KEPT + FEW);
     give(SLOTS - 1, SLOTS);

@@ -3,37 +3,20 @@
  * nobody. */
 #define _GNU_SOURCE
 #include <pthread.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
-#include "check.h"
-#include "huge.h"
+#include "core.h"
 #include "idle.h"
 #include "os.h"
 #include "purge.h"
 #include "recent.h"
-#include "shared_pool.h"
 
 enum {
     SLOTS = 1024, /* 64 MiB: three chunks */
-    UNITS = SLOTS / HUGE_UNIT_SLOTS,
     MAPPING = 40, /* MiB */
 };
 
 static hakmem_run_t taken[SLOTS];
-
-static void take(uint32_t from, uint32_t to) {
-    for (uint32_t i = from; i < to; i++) {
-        CHECK(hakmem_pool_acquire(1, 1, &taken[i]));
-        memset(run_start(&taken[i]), 0x5a, SLOT_BYTES);
-    }
-}
-
-static void release(uint32_t from, uint32_t to) {
-    for (uint32_t i = from; i < to; i++) {
-        hakmem_pool_release(taken[i].chunk, taken[i].slot, 1);
-    }
-}
 
 /* Nothing waits, and what was in use before counts no more. */
 static void forget_the_past(void) {
@@ -44,27 +27,11 @@ static void forget_the_past(void) {
     CHECK_EQ(hakmem_idle_bytes(), 0);
 }
 
-static size_t resident(void) {
-    return statm_bytes("%*u %lu");
-}
-
-static long faults(void) {
-    struct rusage usage;
-    CHECK_EQ(getrusage(RUSAGE_SELF, &usage), 0);
-    return usage.ru_minflt;
-}
-
-static hakmem_stats_t stats(void) {
-    hakmem_stats_t figures;
-    hakmem_stats_get(&figures);
-    return figures;
-}
-
 /* Slots that were freed are a mapping; then they are free, and zero, and so they are used again. */
 static void test_slots_to_mapping(void) {
     forget_the_past();
-    take(0, SLOTS);
-    release(0, SLOTS);
+    take_slots(taken, 0, SLOTS, 0x5a);
+    release_slots(taken, 0, SLOTS);
     size_t dirty = hakmem_pool_dirty_bytes(), before = resident();
     CHECK(dirty >= (MAPPING + 8) * MIB);
     long faulted = faults();
@@ -82,17 +49,17 @@ static void test_slots_to_mapping(void) {
         memset(run_start(&taken[i]), 1, SLOT_BYTES);
     }
     CHECK(holds(p, MAPPING * MIB, MAPPING * MIB, 1));
-    release(0, SLOTS);
+    release_slots(taken, 0, SLOTS);
     hakmem_free(p);
 }
 
 /* One slot of each 2 MiB is in use: nothing of them can be lent. */
 static void test_used_units_stay(void) {
     forget_the_past();
-    take(0, SLOTS);
+    take_slots(taken, 0, SLOTS, 0x5a);
     for (uint32_t i = 0; i < SLOTS; i++) {
         if (taken[i].slot % HUGE_UNIT_SLOTS != 7) {
-            release(i, i + 1);
+            release_slots(taken, i, i + 1);
         }
     }
     size_t dirty = hakmem_pool_dirty_bytes();
@@ -102,7 +69,7 @@ static void test_used_units_stay(void) {
     for (uint32_t i = 0; i < SLOTS; i++) {
         if (taken[i].slot % HUGE_UNIT_SLOTS == 7) {
             CHECK(run_start(&taken[i])[SLOT_BYTES - 1] == 0x5a);
-            release(i, i + 1);
+            release_slots(taken, i, i + 1);
         }
     }
     hakmem_free(p);
@@ -114,7 +81,7 @@ static void test_mapping_to_slots(void) {
     forget_the_past();
     char *p = hakmem_alloc_aligned(MAPPING * MIB, HUGE_PAGE);
     memset(p, 0x77, MAPPING * MIB);
-    take(0, BEFORE);
+    take_slots(taken, 0, BEFORE, 0x5a);
     hakmem_free(p);
     CHECK_EQ(hakmem_idle_bytes(), MAPPING * MIB);
     size_t before = resident();
@@ -134,7 +101,7 @@ static void test_mapping_to_slots(void) {
     for (uint32_t i = 0; i < to; i++) {
         CHECK(run_start(&taken[i])[i % SLOT_BYTES] == 0x5a);
     }
-    release(0, to);
+    release_slots(taken, 0, to);
 }
 
 /* Built and freed in turn, what waits is not more than what was in use: the one kind of it becomes the other. */
@@ -142,8 +109,8 @@ static void test_in_turn(void) {
     forget_the_past();
     size_t before = resident();
     for (int turn = 0; turn < 4; turn++) {
-        take(0, SLOTS);
-        release(0, SLOTS);
+        take_slots(taken, 0, SLOTS, 0x5a);
+        release_slots(taken, 0, SLOTS);
         char *p = hakmem_malloc(SLOTS * (size_t)SLOT_BYTES);
         memset(p, 1, SLOTS * (size_t)SLOT_BYTES);
         hakmem_free(p);
@@ -164,11 +131,11 @@ static void test_refused(bool to_mapping) {
         if (p != NULL) {
             memset(p, 0x77, 8 * MIB);
         }
-        take(0, HALF);
+        take_slots(taken, 0, HALF, 0x5a);
         long calls = hakmem_os_calls();
         hakmem_os_inject_failures(skip, 1);
         if (to_mapping) {
-            release(0, HALF);
+            release_slots(taken, 0, HALF);
             p = hakmem_malloc(6 * MIB);
         } else {
             hakmem_free(p);
@@ -186,7 +153,7 @@ static void test_refused(bool to_mapping) {
             memset(p, 3, 6 * MIB);
         }
         hakmem_free(p);
-        release(0, ALL);
+        release_slots(taken, 0, ALL);
         CHECK_EQ(hakmem_in_use(IN_SLOTS), 0);
         CHECK_EQ(stats().live_bytes, 0);
         CHECK(!over || skip >= 2);

@@ -4,19 +4,13 @@
 #include <unistd.h>
 
 #include "abandoned.h"
-#include "check.h"
+#include "core.h"
 #include "flush.h"
 #include "frees.h"
 #include "os.h"
 #include "park.h"
 #include "thread.h"
 #include "tiny.h"
-
-static hakmem_stats_t stats(void) {
-    hakmem_stats_t out;
-    hakmem_stats_get(&out);
-    return out;
-}
 
 /* Nothing is live, no page is left without an owner, and a purge gives everything back. */
 static void check_clean(void) {

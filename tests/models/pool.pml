@@ -3,8 +3,8 @@
  *
  * Mirrors csrc/src/slot_bits.h, slot_bits.c, purge.c (purge_chunk, retire_if_empty, retire; hakmem_pool_lend_units and
  * hakmem_pool_units_back), shared_pool.c and page_arena.c (hakmem_arena_add_chunk, hakmem_arena_retire_chunk). One chunk of three slots
- * in one word, two threads that acquire and release runs of one or two slots, and one that purges, or lends two slots to a mapping. The system makes no other chunk, and may refuse to commit. Sequentially
- * consistent, which the seq_cst accesses promise (loom/src/pool.rs has the orders); every operation on a shared word is a step.
+ * in one word, two threads that acquire and release runs of one or two slots, and one that purges, or lends two slots to a mapping.
+ * The system makes no other chunk, and may refuse to commit. Sequentially consistent, which the seq_cst accesses promise (loom/src/pool.rs has the orders); every operation on a shared word is a step.
  * Left out: searches of `empty` or `released` alone, which claim like the last one and change nothing else; and that a search goes
  * on at a higher slot after it lost one.
  *
